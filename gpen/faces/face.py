@@ -1,0 +1,101 @@
+"""What travels between the stations: faces, and the picture size their places refer to."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import Tensor
+
+from .alignment import Matrix, Points
+
+Box = tuple[float, float, float, float]
+"""left, top, right, bottom in pixels"""
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face: where it is in the picture it was found in and, once restored, what it became.
+
+    Places are in pixels of that picture, pixel centres at whole numbers. Nothing in it is ever changed in place.
+    """
+
+    frame: int
+    """Index of the picture in its batch."""
+    box: Box
+    landmarks: Points
+    """(5, 2): left eye, right eye, nose, left and right corner of the mouth, as seen in the picture."""
+    score: float
+    """The detector's confidence, 0..1."""
+    crop: Tensor | None = None
+    """(S, S, 3) float32 in 0..1: the aligned face as it was."""
+    restored: Tensor | None = None
+    """(S, S, 3) float32 in 0..1: the aligned face as the network gave it back."""
+    crop_to_picture: Matrix | None = None
+    """(2, 3): from pixels of the crop to pixels of the picture."""
+    fate: str = "found"
+    """What became of it, for people to read: "restored", or "skipped: " and why."""
+
+    @property
+    def size(self) -> float:
+        """The shorter side of its box, in pixels."""
+        left, top, right, bottom = self.box
+        return min(right - left, bottom - top)
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """The faces of a batch of pictures, in the order they were found.
+
+    A node never changes the `Faces` it was given; it returns new ones, so that ComfyUI's cache stays right.
+    """
+
+    faces: tuple[Face, ...]
+    width: int
+    """Width of the picture that boxes, landmarks and matrices refer to."""
+    height: int
+    frames: int
+    """How many pictures the batch had, those without a face counted."""
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def __iter__(self) -> Iterator[Face]:
+        return iter(self.faces)
+
+    def __getitem__(self, index: int) -> Face:
+        return self.faces[index]
+
+    def with_faces(self, faces: Iterable[Face]) -> "Faces":
+        """The same picture size with other faces."""
+        return replace(self, faces=tuple(faces))
+
+    def of_frame(self, frame: int) -> list[Face]:
+        """The faces of one picture of the batch."""
+        return [face for face in self.faces if face.frame == frame]
+
+    def scaled_to(self, width: int, height: int) -> "Faces":
+        """The same faces in a resized picture: found in the small one, pasted onto the upscaled one.
+
+        Boxes, landmarks and matrices move with the picture; crops stay as they are.
+        """
+        if (width, height) == (self.width, self.height):
+            return self
+        scale = np.array([width / self.width, height / self.height])
+        # Pixel centres are at whole numbers, so a picture's edge is at -0.5 and not at 0.
+        shift = (scale - 1) / 2
+
+        def moved(face: Face) -> Face:
+            matrix = face.crop_to_picture
+            if matrix is not None:
+                matrix = matrix * scale[:, None]
+                matrix[:, 2] += shift
+            corners = np.asarray(face.box).reshape(2, 2) * scale + shift
+            left, top, right, bottom = corners.ravel().tolist()
+            return replace(
+                face,
+                box=(left, top, right, bottom),
+                landmarks=face.landmarks * scale + shift,
+                crop_to_picture=matrix,
+            )
+
+        return Faces(tuple(moved(face) for face in self.faces), width, height, self.frames)
