@@ -1,6 +1,7 @@
 """The shape of one GPEN network, read off the tensor shapes of its checkpoint."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -90,21 +91,18 @@ class GPENConfig:
                 raise CheckpointError(f"not a GPEN checkpoint: expected a tensor {name!r} of rank {rank}, but {what}")
             return found
 
-        def count(pattern: str, first: int) -> int:
-            n = 0
-            while pattern.format(n + first) in shapes:
-                n += 1
-            return n
+        def last(pattern: str) -> int:
+            """The largest number in the names that match, so that a gap before it is found missing by its name."""
+            return max((int(match[1]) for name in shapes if (match := re.fullmatch(pattern, name))), default=-1)
 
         encoder = [shape("ecd0.0.0.weight", 4)[0]]
-        encoder += [shape(f"ecd{i}.0.1.weight", 4)[0] for i in range(1, 1 + count("ecd{}.0.1.weight", 1))]
+        encoder += [shape(f"ecd{i}.0.1.weight", 4)[0] for i in range(1, 1 + last(r"ecd(\d+)\.0\.1\.weight"))]
         generator = [shape("generator.conv1.conv.weight", 5)[1]]
-        generator += [
-            shape(f"generator.convs.{i}.conv.weight", 5)[1] for i in range(count("generator.convs.{}.conv.weight", 0))
-        ]
+        convs = range(1 + last(r"generator\.convs\.(\d+)\.conv\.weight"))
+        generator += [shape(f"generator.convs.{i}.conv.weight", 5)[1] for i in convs]
         config = cls(
             style_dim=shape("final_linear.0.weight", 2)[0],
-            mapping_layers=count("generator.style.{}.weight", 1),
+            mapping_layers=max(0, last(r"generator\.style\.(\d+)\.weight")),
             encoder_channels=tuple(encoder),
             constant_channels=shape("generator.input.input", 4)[1],
             generator_channels=tuple(generator),

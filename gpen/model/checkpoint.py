@@ -1,0 +1,225 @@
+"""Reading and writing GPEN checkpoints: any released file, in any container, checked against its own shapes."""
+
+import json
+import os
+import pickle
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import CheckpointError
+from .config import GPENConfig
+
+WRAPPERS = ("g_ema", "params_ema", "state_dict", "params")
+"""Keys under which a checkpoint may hold the state dict: official training, BasicSR, Lightning, BasicSR without EMA."""
+
+STRANGERS = (
+    ("stylegan_decoder.", "a GFPGAN model"),
+    ("quantize.embedding", "a CodeFormer or RestoreFormer model"),
+    ("model.diffusion_model.", "a Stable Diffusion checkpoint"),
+    ("ClassHead.", "a RetinaFace face detector"),
+    ("out_mask_conv", "a ParseNet face parser"),
+    ("cp.resnet.", "a BiSeNet face parser"),
+    # GPEN's author: "GPEN-BFR-512-D is the discriminator" (https://github.com/yangxy/GPEN/issues/43).
+    ("final_conv.0.weight", 'a discriminator (such as the released "-D" files), which only training uses'),
+)
+"""Part of a tensor's name → the model it gives away: what people keep in the same folder, and pick by mistake."""
+
+GET_ONE = "Choose a GPEN model (for example GPEN-BFR-512), or download the file again if this should be one."
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """One GPEN network as it lies in a file."""
+
+    tensors: dict[str, Tensor]
+    """Official name → tensor on the CPU, in the file's dtype, without FIR kernels. They may be mapped from the file."""
+    config: GPENConfig
+    metadata: dict[str, str]
+    """What a `.safetensors` file says about itself; empty for other files."""
+    path: Path
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a GPEN checkpoint (`.pth`, `.pt` or `.safetensors`); its configuration follows from its tensor shapes.
+
+    Raises `CheckpointError` where the file is missing, damaged, of another model, or not exactly one GPEN network.
+    """
+    path = Path(path)
+    tensors, metadata = read_tensors(path)
+    # The FIR kernels are constants that official code stores as buffers.
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(".kernel")}
+    return Checkpoint(tensors, _checked_config(tensors, str(path)), metadata, path)
+
+
+def write_checkpoint(
+    path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write official tensors (no FIR kernels) as `.safetensors`, with their configuration in the metadata.
+
+    The file appears complete or not at all. Known metadata: `name`, `task`, `source`, `license`.
+    Raises `CheckpointError` where the tensors are not one GPEN network, or the file cannot be written.
+    """
+    path = Path(path)
+    config = _checked_config(tensors, f"the tensors for {path}")
+    # Copied, because safetensors refuses tensors that share memory (two views of one tensor).
+    contents = {name: torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor) for name, tensor in tensors.items()}
+    header = {**(metadata or {}), "format": "gpen", "config": json.dumps(asdict(config))}
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # a rename cannot cross file systems
+    try:
+        save_file(contents, temporary, header)
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} cannot be written: {error}. Check its folder, the space there and your rights."
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of any checkpoint, out of their wrapper and without `module.` prefixes, and the file's metadata.
+
+    The container is told by its first bytes, because people rename files.
+    Raises `CheckpointError` where it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(256)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be opened: {error.strerror}. Check its name, folder and rights."
+        ) from error
+    if head[8:9] == b"{":
+        return _read_safetensors(path)
+    if not head.startswith((b"PK\x03\x04", b"\x80")):
+        raise CheckpointError(
+            f"{path} is not a checkpoint: expected a .pth, .pt or .safetensors file, found {_describe(head)}. "
+            "Delete it and download the file itself, not the page that links to it."
+        )
+    if path.suffix == ".safetensors":  # a promise that it breaks; newer versions of torch.load go by the ending, too
+        raise CheckpointError(
+            f"{path} is not a .safetensors file but one of PyTorch. Rename it so that it ends in .pth."
+        )
+    return _state_dict(_read_pickle(path, mapped=head.startswith(b"PK")), path), {}
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            tensors = {_unprefixed(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            return tensors, dict(file.metadata() or {})
+    except Exception as error:  # damaged bytes fail in many ways
+        raise _damaged(path, error) from error
+
+
+def _read_pickle(path: Path, mapped: bool) -> Any:
+    """Only tensors and plain containers. Zip files (PyTorch 1.6 and later) are mapped instead of read into memory."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except Exception as error:  # damaged bytes fail in many ways
+        refused = isinstance(error, pickle.UnpicklingError) and re.search(
+            "Unsupported (global|class)|GLOBAL", str(error)
+        )
+        if not refused and "TorchScript" not in str(error):
+            raise _damaged(path, error) from error
+        raise CheckpointError(
+            f"{path} holds Python objects beside its tensors. Loading those could run code that is hidden in the file, "
+            "so it was not loaded. Take the official file, or one that ends in .safetensors."
+        ) from error
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointError:
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+    return CheckpointError(
+        f"{path} is damaged or incomplete ({path.stat().st_size:,} bytes): {reason}\nDelete it and download it again."
+    )
+
+
+def _describe(head: bytes) -> str:
+    start = head.lstrip()
+    if not start:
+        return "an empty file"
+    if start.startswith(b"<"):
+        return "a web page"
+    if start.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, which only stands for the file"
+    return f"a file that starts with {start[:16]!r}"
+
+
+def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
+    if isinstance(content, Mapping):
+        wrapped = (content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping))
+        content = next(wrapped, content)
+    if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
+        raise CheckpointError(
+            f"{path} is not a checkpoint: expected tensors by name, found a {type(content).__name__}. {GET_ONE}"
+        )
+    tensors = {_unprefixed(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+    if len(tensors) < len(content):
+        others = [name for name, value in content.items() if not isinstance(value, Tensor)]
+        raise CheckpointError(
+            f"{path} is not a checkpoint: expected tensors by name (perhaps under {', '.join(WRAPPERS)}), "
+            f"but found other things: {_some(others)}. {GET_ONE}"
+        )
+    return tensors
+
+
+def _unprefixed(name: str) -> str:
+    return name.removeprefix("module.")  # left by DataParallel training
+
+
+def _checked_config(tensors: Mapping[str, Tensor], where: str) -> GPENConfig:
+    """The configuration of exactly one sound GPEN network; `where` names the tensors in the error's message."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    try:
+        config = GPENConfig.from_shapes(shapes)
+        if config.mapping_layers == 0:
+            raise CheckpointError("not a GPEN checkpoint: the mapping layers (generator.style.*) are missing")
+    except CheckpointError as error:
+        stranger = next((what for part, what in STRANGERS if any(part in name for name in shapes)), None)
+        looks = f" It looks like {stranger}." if stranger else ""
+        raise CheckpointError(
+            f"{where}: {error}.\nFound {len(shapes)} tensors: {_some(shapes)}.{looks}\n{GET_ONE}"
+        ) from error
+    expected = config.official_shapes()
+    problems = {
+        "missing": [name for name in expected if name not in shapes],
+        "unexpected": [name for name in shapes if name not in expected],
+        "of the wrong shape": [
+            f"{name} {list(shapes[name])} instead of {list(shape)}"
+            for name, shape in expected.items()
+            if shapes.get(name, shape) != shape
+        ],
+        "not floating point": [name for name, tensor in tensors.items() if not tensor.is_floating_point()],
+    }
+    if not any(problems.values()):
+        problems["not finite (NaN or infinite)"] = [name for name, tensor in tensors.items() if not _is_finite(tensor)]
+    found = [f"{what}: {_some(names)}" for what, names in problems.items() if names]
+    if found:
+        raise CheckpointError(
+            f"{where}: its tensors are not one complete GPEN network of {config.size} pixels.\n"
+            + "\n".join(found)
+            + f"\nThe file is damaged or was changed. {GET_ONE}"
+        )
+    return config
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    # NaN and infinity survive a sum, which takes a fifth of the time of looking at each number.
+    return bool(tensor.sum(dtype=torch.float32).isfinite())
+
+
+def _some(names: Iterable[str], most: int = 3) -> str:
+    names = list(names)
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "") if names else "none"

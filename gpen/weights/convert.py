@@ -1,0 +1,35 @@
+"""From a released `.pth` to a `.safetensors` file that says what it is."""
+
+import os
+from pathlib import Path
+
+from ..errors import SettingError
+from ..model.checkpoint import read_checkpoint, write_checkpoint
+from .catalogue import TASKS, Task, released, task_of
+
+
+def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], task: Task | None = None) -> None:
+    """Write a GPEN checkpoint as `.safetensors`, with its configuration, task and source in the metadata.
+
+    The official FIR kernels are left out: they are constants of the architecture, and official code, whose strict
+    loading asks for them, cannot read `.safetensors` anyway.
+
+    Args:
+        source: a checkpoint that `read_checkpoint` reads.
+        target: the new file; one that exists is replaced once the new one is complete.
+        task: what the network is for, where neither its metadata nor its file name tells.
+
+    Raises `CheckpointError` for a source that is no sound GPEN network and `SettingError` for a wrong target or task.
+    """
+    source, target = Path(source), Path(target)
+    if target.suffix != ".safetensors":
+        raise SettingError(f"{target} should end in .safetensors: that is the only kind of file that is written.")
+    if target.exists() and target.samefile(source):  # it is mapped into memory while it is read
+        raise SettingError(f"{target} cannot be converted onto itself: give the new file another name.")
+    if task is not None and task not in TASKS:
+        raise SettingError(f"unknown task {task!r}; choose one of: {', '.join(TASKS)}")
+    checkpoint = read_checkpoint(source)
+    release = released(source.name)
+    about = {"name": release.name, "source": release.urls[0], "license": release.terms} if release else {}
+    about = {"name": source.stem, "source": source.name} | about | checkpoint.metadata
+    write_checkpoint(target, checkpoint.tensors, {**about, "task": task or task_of(source, checkpoint.metadata)})
