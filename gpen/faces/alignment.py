@@ -1,7 +1,4 @@
-"""Where a face lies in the square crop that GPEN restores: five landmarks ↔ a similarity transform.
-
-Matrices are 2×3 and act on column vectors (x, y, 1) in pixels, pixel centres at whole numbers, as in `cv2.warpAffine`.
-"""
+"""Where a face lies in the square crop that GPEN restores: five landmarks ↔ a similarity transform."""
 
 import cv2
 import numpy as np
@@ -9,8 +6,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-Matrix = npt.NDArray[np.float64]
-"""(2, 3)"""
+from ..image.warp import Matrix, footprint, inverse, scale_of, smoothed
+
 Points = npt.NDArray[np.floating]
 """(N, 2), x first, in pixels"""
 
@@ -35,33 +32,28 @@ def template(size: int) -> Points:
     return (TEMPLATE_96x112 + TEMPLATE_OFFSET) * (size / TEMPLATE_SIDE)
 
 
-def similarity(source: Points, target: Points, scale: float | None = None) -> tuple[Matrix, float]:
+def similarity(source: Points, target: Points) -> Matrix:
     """The rotation, translation and scale that take `source` nearest to `target` in the least-squares sense.
 
     Umeyama, "Least-squares estimation of transformation parameters between two point patterns" (1991), eq. 39–43,
-    without reflection. A `scale` that is given is kept. Returns the matrix and its scale.
+    without reflection.
     """
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
     source_mean, target_mean = source.mean(0), target.mean(0)
     source, target = source - source_mean, target - target_mean
     u, singular, vt = np.linalg.svd(target.T @ source / len(source))
     signs = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
-    rotation = u @ np.diag(signs) @ vt
-    if scale is None:
-        scale = float((singular * signs).sum() / source.var(0).sum())
-    linear = scale * rotation
-    return np.column_stack([linear, target_mean - linear @ source_mean]), scale
+    linear = (singular * signs).sum() / source.var(0).sum() * (u @ np.diag(signs) @ vt)
+    return np.column_stack([linear, target_mean - linear @ source_mean])
 
 
 def align(landmarks: Points, size: int) -> tuple[Matrix, Matrix]:
     """Landmarks (5, 2) in a picture → (picture_to_crop, crop_to_picture) for a crop of `size`×`size` pixels.
 
-    `crop_to_picture` is fitted the other way round with the inverse scale, as official code does; it differs from
-    the inverse matrix where the landmarks do not fit the mean face exactly, and checkpoints were judged with it.
+    Official code fits the second the other way round with the inverse scale, which comes to the inverse of the first.
     """
-    picture_to_crop, scale = similarity(landmarks, template(size))
-    crop_to_picture, _ = similarity(template(size), landmarks, scale=1 / scale)
-    return picture_to_crop, crop_to_picture
+    picture_to_crop = similarity(landmarks, template(size))
+    return picture_to_crop, inverse(picture_to_crop)
 
 
 def crop_face(picture: Tensor, picture_to_crop: Matrix, size: int) -> Tensor:
@@ -71,27 +63,13 @@ def crop_face(picture: Tensor, picture_to_crop: Matrix, size: int) -> Tensor:
     where it is smaller, this is official code's bilinear `warpAffine` and nothing else.
     """
     pixels = picture.detach().to("cpu", torch.float32).contiguous().numpy()
-    shrink = 1 / float(np.sqrt(abs(np.linalg.det(picture_to_crop[:, :2]))))
-    left, top, right, bottom = _footprint(picture_to_crop, size, pixels.shape[:2], margin=int(np.ceil(2 * shrink)) + 2)
+    crop_to_picture = inverse(picture_to_crop)
+    shrink = scale_of(crop_to_picture)
+    left, top, right, bottom = footprint(crop_to_picture, size, pixels.shape[:2], margin=int(np.ceil(2 * shrink)) + 2)
     if right <= left or bottom <= top:
         return torch.zeros(size, size, 3)
-    pixels = pixels[top:bottom, left:right]
-    if shrink > 1:
-        # The Gaussian that a pixel of the crop should have seen, less the one a pixel of the picture has: σ = ½ each.
-        sigma = 0.5 * float(np.sqrt(shrink**2 - 1))
-        pixels = cv2.GaussianBlur(pixels, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    pixels = smoothed(pixels[top:bottom, left:right], shrink)
     matrix = picture_to_crop.copy()
     matrix[:, 2] += matrix[:, :2] @ [left, top]
     crop = cv2.warpAffine(pixels, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return torch.from_numpy(crop)
-
-
-def _footprint(picture_to_crop: Matrix, size: int, picture_hw: tuple[int, ...], margin: int) -> tuple[int, ...]:
-    """The rectangle (left, top, right, bottom) of the picture that the crop shows, widened by `margin`."""
-    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64)
-    inverse = cv2.invertAffineTransform(picture_to_crop)
-    corners = corners @ inverse[:, :2].T + inverse[:, 2]
-    low = np.floor(corners.min(0)).astype(int) - margin
-    high = np.ceil(corners.max(0)).astype(int) + margin
-    height, width = picture_hw[:2]
-    return max(low[0], 0), max(low[1], 0), min(high[0], width), min(high[1], height)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
-from .alignment import Matrix, Points
+from ..image.warp import Matrix
+from .alignment import Points
 
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels"""

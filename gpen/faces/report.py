@@ -1,0 +1,26 @@
+"""What became of each face, in a few lines for people."""
+
+from collections import Counter
+
+from .face import Face, Faces
+
+
+def describe(faces: Faces) -> str:
+    """One line of counts, then a line a face: number, size, place, score and fate.
+
+    >>> describe(Faces((), 512, 512, 1))
+    'no face found'
+    """
+    if not len(faces):
+        return "no face found" if faces.frames == 1 else f"no face found in {faces.frames} pictures"
+    fates = Counter(face.fate.split(":")[0] for face in faces)
+    count = f"{len(faces)} face{'s' * (len(faces) != 1)} found"
+    done = [f"{number} {fate}" for fate, number in fates.items() if fate != "found"]
+    lines = [_describe_face(number, face, faces.frames) for number, face in enumerate(faces, 1)]
+    return "\n".join([", ".join([count, *done]), *lines])
+
+
+def _describe_face(number: int, face: Face, frames: int) -> str:
+    left, top, right, bottom = face.box
+    where = f"at ({left:.0f}, {top:.0f})" + (f" in picture {face.frame + 1}" if frames > 1 else "")
+    return f"#{number} {right - left:.0f}×{bottom - top:.0f} px {where}, score {face.score:.2f}: {face.fate}"

@@ -1,0 +1,43 @@
+"""Checks at the door: what comes in as a picture or a mask, and what goes on from there."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..errors import PictureError
+
+
+def as_rgb(picture: Tensor) -> Tensor:
+    """Pictures (B, H, W, C), C being 1 (grey), 3 (RGB) or 4 (RGB and alpha) → (B, H, W, 3) float32 on the CPU.
+
+    Values are taken as they are, 0..1 expected; alpha is dropped. A float32 RGB picture on the CPU is returned itself.
+
+    Raises `PictureError` for another shape or type, for a picture without pixels, and for values that are not finite.
+    """
+    if not isinstance(picture, Tensor):
+        raise PictureError(
+            f"expected a picture as a torch tensor (batch, height, width, 3), got {type(picture).__name__}"
+        )
+    if picture.ndim != 4 or picture.shape[3] not in (1, 3, 4):
+        raise PictureError(
+            "expected pictures as (batch, height, width, channels) with 1, 3 or 4 channels, "
+            f"got a tensor of shape {list(picture.shape)}"
+        )
+    if not picture.is_floating_point():
+        raise PictureError(f"expected a floating-point picture with values in 0..1, got {picture.dtype}; divide by 255")
+    if 0 in picture.shape[1:3]:
+        raise PictureError(f"the picture has no pixels: its shape is {list(picture.shape)}")
+    picture = picture.detach().to("cpu", torch.float32)
+    if not picture.isfinite().all():
+        bad = [frame for frame in range(len(picture)) if not picture[frame].isfinite().all()]
+        raise PictureError(
+            f"the picture has NaN or infinite values (frame {bad[0]} of {len(picture)}, {len(bad)} affected); "
+            "the step before it went wrong, often a VAE decoded in half precision"
+        )
+    return picture[..., :3] if picture.shape[3] > 1 else picture.expand(-1, -1, -1, 3)
+
+
+def to_uint8(picture: Tensor) -> npt.NDArray[np.uint8]:
+    """(..., 3) float in 0..1 → the same shape in 0..255, rounded; values outside are clipped."""
+    return (picture.clamp(0, 1) * 255).round().to(torch.uint8).numpy()

@@ -1,0 +1,56 @@
+"""Similarity transforms between a crop and its picture, and what keeps pixels honest on the way.
+
+Matrices are 2×3 and act on column vectors (x, y, 1) in pixels, pixel centres at whole numbers, as in `cv2.warpAffine`.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Matrix = npt.NDArray[np.float64]
+"""(2, 3)"""
+Pixels = npt.NDArray[np.float32]
+"""(H, W, C)"""
+
+
+def inverse(matrix: Matrix) -> Matrix:
+    """The transform that leads back."""
+    return np.asarray(cv2.invertAffineTransform(matrix), np.float64)
+
+
+def scale_of(matrix: Matrix) -> float:
+    """How many pixels long a pixel becomes."""
+    return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+
+
+def smoothed(pixels: Pixels, shrink: float) -> Pixels:
+    """Pixels (H, W, C) as they must be before a bilinear warp makes them `shrink` times smaller, so that none alias.
+
+    A pixel of the result should be the mean of its own square, which is `shrink` pixels wide here and has a variance
+    of shrink²/12. Bilinear interpolation is a tent with a variance of 2/12 on average; a Gaussian brings the rest.
+    So nothing is smoothed up to √2, which is also what agrees with official code's own way (see `paste.py`).
+    """
+    variance = (shrink**2 - 2) / 12
+    if variance <= 0:
+        return pixels
+    blurred = cv2.GaussianBlur(pixels, (0, 0), float(np.sqrt(variance)), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(blurred, np.float32)
+
+
+def footprint(
+    crop_to_picture: Matrix, size: int, picture_hw: tuple[int, ...], margin: int = 1
+) -> tuple[int, int, int, int]:
+    """The rectangle (left, top, right, bottom) of the picture that the crop covers, widened by `margin` and clipped.
+
+    Where the crop lies outside the picture, right ≤ left or bottom ≤ top.
+    """
+    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64)
+    corners = corners @ crop_to_picture[:, :2].T + crop_to_picture[:, 2]
+    (left, top), (right, bottom) = (np.floor(corners.min(0)) - margin).tolist(), np.ceil(corners.max(0)).tolist()
+    height, width = picture_hw[:2]
+    return (
+        max(int(left), 0),
+        max(int(top), 0),
+        min(int(right) + margin, width),
+        min(int(bottom) + margin, height),
+    )
