@@ -1,0 +1,32 @@
+"""GPEN face restoration: a plain PyTorch library.
+
+import gpen
+
+model = gpen.load_model("preview")
+faces = gpen.detect_faces(picture)                 # picture: (B, H, W, 3) in 0..1
+faces = gpen.restore_faces(model, picture, faces)
+pasted = gpen.paste_faces(picture, faces)          # .image (B, H, W, 3), .mask (B, H, W)
+"""
+
+from .api import detect_faces, find_detector, load_model
+from .errors import CheckpointError, DetectorError, DownloadError, GPENError, PictureError, SettingError
+from .faces.face import Face, Faces
+from .image.paste import paste_faces
+from .pipeline import restore, restore_faces
+
+__all__ = [
+    "CheckpointError",
+    "DetectorError",
+    "DownloadError",
+    "Face",
+    "Faces",
+    "GPENError",
+    "PictureError",
+    "SettingError",
+    "detect_faces",
+    "find_detector",
+    "load_model",
+    "paste_faces",
+    "restore",
+    "restore_faces",
+]

@@ -10,22 +10,21 @@ The network computes what official code computes, in a cheaper form:
 - A style scales the *activations* before a convolution whose weights the whole batch shares, and the
   demodulation factor scales them after it. That is the same function as modulating the weights for each sample.
 
-Inside, tensors are (B, C, H, W). Every weight lives in a layer of the `ops` namespace that is handed in
-(`torch.nn`, or ComfyUI's `comfy.ops.manual_cast`), which moves and casts it; the few that do not are
-cast where they are used.
+Inside, tensors are (B, C, H, W), in the dtype of the input; the latent, the styles and the picture are float32.
+Every weight lives in a layer of the `ops` namespace that is handed in (`ops.py`, or ComfyUI's
+`comfy.ops.manual_cast`), which casts it to its input's dtype and device; the few that do not are cast where they
+are used.
 """
 
-from types import ModuleType
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from . import ops as casting_ops
 from .config import GPENConfig
-
-Ops = ModuleType | type | Any
-"""A namespace with `Conv2d`, `ConvTranspose2d` and `Linear`."""
+from .strips import run_in_strips
 
 
 class GPEN(nn.Module):
@@ -33,11 +32,11 @@ class GPEN(nn.Module):
 
     Args:
         config: channels of every layer, as read off a checkpoint.
-        ops: namespace the layers come from.
+        ops: namespace that `Conv2d`, `ConvTranspose2d` and `Linear` come from.
         **factory: `dtype` and `device` of the new layers.
     """
 
-    def __init__(self, config: GPENConfig, ops: Ops = nn, **factory: Any):
+    def __init__(self, config: GPENConfig, ops: Any = casting_ops, **factory: Any):
         super().__init__()
         self.config = config
         channels = (3, *config.encoder_channels)
@@ -53,19 +52,28 @@ class GPEN(nn.Module):
         convs = range(len(config.generator_channels))
         self.convs = nn.ModuleList(StyledConv(config, conv, ops, **factory) for conv in convs)
         self.to_rgbs = nn.ModuleList(ToRGB(config, conv, ops, **factory) for conv in convs if conv % 2 == 0)
+        self.register_load_state_dict_post_hook(lay_out)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, input_size, input_size) in -1..1 → (B, 3, size, size), about -1..1, not clamped."""
+    def forward(self, x: Tensor, memory: str = "normal") -> Tensor:
+        """(B, 3, input_size, input_size) in -1..1 → (B, 3, size, size), about -1..1, not clamped.
+
+        `memory`, "normal" or "low", changes how it is computed and not what: see `strips.py`.
+        """
+        return self.whole(x) if torch.is_grad_enabled() else run_in_strips(self, x, memory)
+
+    def whole(self, x: Tensor) -> Tensor:
+        """What `forward` computes, with every map in one piece: for training and for export, and easiest to read."""
         features = self.encode(x)
         latent = self.map(features[0])
         hidden = self.constant(features[0])
         rgb: Tensor | None = None
         for conv, styled in enumerate(self.convs):
             level = (conv + 1) // 2
-            feature = features[level] if level < len(features) else noise_like(hidden, self.config, conv)
-            hidden = styled(hidden, latent, feature)
+            feature = features[level] if level < len(features) else noise_rows(hidden, self.config, conv)
+            hidden = styled(hidden, styled.scales(latent, x.dtype), feature)
             if conv % 2 == 0:
-                rgb = self.to_rgbs[conv // 2](hidden, latent, rgb)
+                to_rgb = self.to_rgbs[conv // 2]
+                rgb = to_rgb(hidden, to_rgb.weight(latent), None if rgb is None else upsample(rgb))
         assert rgb is not None  # there is always a first convolution
         return rgb
 
@@ -79,7 +87,8 @@ class GPEN(nn.Module):
 
     def map(self, coarsest: Tensor) -> Tensor:
         """The 4×4 feature map → the latent w (B, style_dim) that styles every layer of the generator."""
-        z = activate(self.to_latent(coarsest.flatten(1)))
+        # In float32 whatever the feature maps are: it costs next to nothing, and every layer depends on it.
+        z = activate(self.to_latent(coarsest.float().flatten(1)))
         w = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
         for linear in self.mapping:
             w = activate(linear(w))
@@ -89,7 +98,7 @@ class GPEN(nn.Module):
 class StyledConv(nn.Module):
     """A modulated 3×3 convolution (a stride-2 transposed one where the octave begins), then features and activation."""
 
-    def __init__(self, config: GPENConfig, conv: int, ops: Ops, **factory: Any):
+    def __init__(self, config: GPENConfig, conv: int, ops: Any, **factory: Any):
         super().__init__()
         inputs, outputs = config.input_channels(conv), config.generator_channels[conv]
         self.upsamples = conv % 2 == 1
@@ -101,23 +110,41 @@ class StyledConv(nn.Module):
         self.energy = ops.Linear(inputs, outputs, bias=False, **factory)
         self.noise = NoiseActivation(outputs, config.noise_channels(conv), **factory)
 
-    def forward(self, x: Tensor, latent: Tensor, feature: Tensor) -> Tensor:
-        """(B, in, H, W) → (B, out + feature channels, H', W'), H' being 2H where the layer upsamples."""
-        style = self.modulation(latent)
-        x = self.conv(x * style[:, :, None, None])
+    def forward(
+        self, x: Tensor, scales: tuple[Tensor, Tensor], feature: Tensor, rows: slice = slice(None)
+    ) -> Tensor:
+        """(B, in, H, W) → (B, out + feature channels, H', W'), H' being 2H where the layer upsamples.
+
+        Args:
+            x: what the layer before it returned.
+            scales: what `scales` returned.
+            feature: the encoder's map at the output's resolution.
+            rows: of the output; `feature` has these rows only. The others need not be right, nor are they returned.
+        """
+        before, after = scales
+        x = self.conv(x * before)
         if self.upsamples:
             x = blur(x, pad=1, gain=4)
-        return self.noise(x, self.demodulation(style), feature)
+        return self.noise(x[:, :, rows], after, feature)
 
-    def demodulation(self, style: Tensor) -> Tensor:
-        """(B, in) → (B, out): 1/‖w·style‖ for each output channel, w being its weights (StyleGAN2, eq. 3).
+    def scales(self, latent: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The latent → factors (B, in, 1, 1) for the convolution's input and (B, out, 1, 1) for its output.
 
+        They are the style and the demodulation 1/‖w·style‖, w being an output channel's weights (StyleGAN2, eq. 3).
         `energy` holds Σ w² over the 3×3 taps, so that weights are read once and not once more for each picture.
         """
+        style = self.modulation(latent)
         squares = style.square()
         # In training the energies follow the weights.
         norm = F.linear(squares, weight_energy(self.conv)) if self.training else self.energy(squares)
-        return torch.rsqrt(norm + 1e-8)
+        demodulation = torch.rsqrt(norm + 1e-8)
+        if dtype == torch.float16:
+            # Dividing the style and multiplying the demodulation by one number changes nothing but what lies between.
+            # By Cauchy and Schwarz no sum of the convolution is then larger than the largest of its inputs.
+            taps = 9 * style.shape[1]
+            bound = torch.maximum((norm.amax(1) * taps).sqrt(), style.abs().amax(1))[:, None] + 1e-8
+            style, demodulation = style / bound, demodulation * bound
+        return style[:, :, None, None].to(dtype), demodulation[:, :, None, None].to(dtype)
 
 
 class NoiseActivation(nn.Module):
@@ -130,25 +157,38 @@ class NoiseActivation(nn.Module):
         self.bias = nn.Parameter(torch.empty(channels + feature_channels, **factory))
 
     def forward(self, x: Tensor, demodulation: Tensor, feature: Tensor) -> Tensor:
+        """(B, C, H, W), its factors (B, C, 1, 1) and the feature (B, F, H, W) → (B, C + F, H, W)."""
         bias = self.bias.to(x)[:, None, None].split([self.channels, feature.shape[1]])
         # √2: the gain of every activation; the biases and the feature's weight carry it already.
-        x = torch.addcmul(bias[0], x, demodulation[:, :, None, None] * 2**0.5)
-        feature = torch.addcmul(bias[1], feature, self.weight.to(x))
-        return activate(torch.cat([x, feature], dim=1))
+        halves = (bias[0], x, demodulation * 2**0.5), (bias[1], feature, self.weight.to(x))
+        if torch.is_grad_enabled():
+            return activate(torch.cat([torch.addcmul(*half) for half in halves], dim=1))
+        # Both halves are written where they belong; putting them together afterwards would cost another pass.
+        sizes = [x.shape[1], feature.shape[1]]
+        out = empty(x, x.shape[0], sum(sizes), *x.shape[2:])
+        for half, target in zip(halves, out.split(sizes, dim=1), strict=True):
+            torch.addcmul(*half, out=target)
+        return activate(out)
 
 
 class ToRGB(nn.Module):
     """A modulated 1×1 convolution to RGB without demodulation, added to the upsampled picture so far."""
 
-    def __init__(self, config: GPENConfig, conv: int, ops: Ops, **factory: Any):
+    def __init__(self, config: GPENConfig, conv: int, ops: Any, **factory: Any):
         super().__init__()
         inputs = config.generator_channels[conv] + config.noise_channels(conv)
         self.modulation = ops.Linear(config.style_dim, inputs, **factory)
         self.conv = ops.Conv2d(inputs, 3, 1, **factory)
 
-    def forward(self, x: Tensor, latent: Tensor, rgb: Tensor | None) -> Tensor:
-        out = self.conv(x * self.modulation(latent)[:, :, None, None])
-        return out if rgb is None else out + upsample(rgb)
+    def forward(self, x: Tensor, weight: Tensor, rgb: Tensor | None) -> Tensor:
+        """(B, in, H, W), what `weight` returned and the picture so far, upsampled → the picture (B, 3, H, W), float32."""
+        out = torch.baddbmm(self.conv.bias.to(x)[:, None], weight.to(x), x.flatten(2)).float()
+        out = out.unflatten(2, x.shape[2:])
+        return out if rgb is None else out + rgb
+
+    def weight(self, latent: Tensor) -> Tensor:
+        """The latent → each sample's weights (B, 3, in): for three outputs cheaper than to scale the activations."""
+        return self.conv.weight.to(latent).flatten(1) * self.modulation(latent)[:, None]
 
 
 class Constant(nn.Module):
@@ -159,7 +199,18 @@ class Constant(nn.Module):
         self.weight = nn.Parameter(torch.empty(1, channels, 4, 4, **factory))
 
     def forward(self, like: Tensor) -> Tensor:
-        return self.weight.to(like).expand(like.shape[0], -1, -1, -1)
+        weight = self.weight.to(like, memory_format=torch.channels_last)
+        return weight.expand(like.shape[0], -1, -1, -1)
+
+
+def lay_out(net: nn.Module, _: Any = None) -> None:
+    """Store weights with their channels innermost, as the maps are: a convolution would copy them at each call."""
+    net.to(memory_format=torch.channels_last)
+
+
+def empty(like: Tensor, *shape: int) -> Tensor:
+    """An uninitialised map with its channels innermost, as convolutions like it best."""
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)
 
 
 def activate(x: Tensor) -> Tensor:
@@ -169,18 +220,21 @@ def activate(x: Tensor) -> Tensor:
 
 def blur(x: Tensor, pad: int, gain: float = 1.0) -> Tensor:
     """Filter with outer([1, 3, 3, 1]) / 64 · gain after zero-padding each side by `pad`; the sides grow by 2·pad - 3."""
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype, device=x.device) / 8 * gain**0.5
-    channels = x.shape[1]
-    x = F.conv2d(x, taps.view(1, 1, 4, 1).expand(channels, -1, -1, -1), padding=(pad, 0), groups=channels)
-    return F.conv2d(x, taps.view(1, 1, 1, 4).expand(channels, -1, -1, -1), padding=(0, pad), groups=channels)
+    # Computed where x is, for a copy from the CPU would make a GPU wait.
+    i = torch.arange(4, dtype=x.dtype, device=x.device)
+    taps = 1 + i * (3 - i)
+    kernel = torch.outer(taps, taps) * (gain / 64)
+    # One pass of 16 taps is faster than two of 4: what takes time here is reading and writing the maps.
+    return F.conv2d(x, kernel.expand(x.shape[1], 1, 4, 4), padding=pad, groups=x.shape[1])
 
 
 def upsample(rgb: Tensor) -> Tensor:
-    """Twice the size, by zero insertion and the FIR filter with gain 4 and padding (2, 1)."""
-    b, c, h, w = rgb.shape
-    zeros = rgb.new_zeros(b, c, h, 2, w, 2)
-    zeros[:, :, :, 0, :, 0] = rgb
-    return blur(zeros.view(b, c, 2 * h, 2 * w), pad=2, gain=4)[:, :, : 2 * h, : 2 * w]
+    """Twice the size, by zero insertion and the FIR filter with gain 4 and padding (2, 1).
+
+    That is bilinear interpolation in a picture with zeros around it.
+    """
+    padded = F.pad(rgb, (1, 1, 1, 1))
+    return F.interpolate(padded, scale_factor=2, mode="bilinear")[:, :, 2:-2, 2:-2]
 
 
 def weight_energy(conv: nn.Module) -> Tensor:
@@ -189,9 +243,15 @@ def weight_energy(conv: nn.Module) -> Tensor:
     return energy.T if isinstance(conv, nn.ConvTranspose2d) else energy
 
 
-def noise_like(hidden: Tensor, config: GPENConfig, conv: int) -> Tensor:
-    """Random noise where a "-D" network has no encoder map; the same for every run, so that results repeat."""
-    side = config.resolution(conv)
-    generator = torch.Generator().manual_seed(conv)
-    noise = torch.randn(1, config.noise_channels(conv), side, side, generator=generator)
-    return noise.to(hidden).expand(hidden.shape[0], -1, -1, -1)
+def noise_rows(like: Tensor, config: GPENConfig, conv: int, top: int = 0, bottom: int | None = None) -> Tensor:
+    """Random noise where a "-D" network has no encoder map: rows `top` to `bottom`, the last one excluded.
+
+    Each row has a seed of its own, so that results repeat, in one piece or in strips.
+    """
+    side, channels = config.resolution(conv), config.noise_channels(conv)
+    generator = torch.Generator()
+    rows = [
+        torch.randn(side, channels, generator=generator.manual_seed(conv * side + row))
+        for row in range(top, side if bottom is None else bottom)
+    ]
+    return torch.stack(rows)[None].movedim(3, 1).to(like).expand(like.shape[0], -1, -1, -1)

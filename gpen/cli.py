@@ -1,0 +1,184 @@
+"""The command line: `python -m gpen restore|models|convert`."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from .api import find_detector, load_model
+from .errors import GPENError, SettingError
+from .faces.detectors import DETECTORS
+from .faces.report import describe
+from .image.files import SUFFIXES, read_picture, write_picture
+from .image.paste import MASKS
+from .model.loaded import MEMORY, PRECISIONS
+from .pipeline import restore
+from .weights.catalogue import RELEASES, TASKS
+from .weights.convert import convert
+from .weights.download import Progress
+from .weights.locate import default_folders, find
+
+OK, SOME_FAILED, UNUSABLE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command → 0 where all went well, 1 where some pictures failed, 2 where nothing could be done."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except GPENError as error:
+        print(f"gpen: {_one_line(error)}", file=sys.stderr)
+        return UNUSABLE
+    except KeyboardInterrupt:
+        print("gpen: stopped", file=sys.stderr)
+        return 130  # what a shell expects of a program that Ctrl-C ended
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("gpen", description="Repair damaged faces in pictures with GPEN.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    command = commands.add_parser("restore", help="restore the faces in pictures")
+    command.set_defaults(run=_restore)
+    command.add_argument("inputs", metavar="IN", nargs="+", type=Path, help="picture files and folders of them")
+    command.add_argument(
+        "--output", "-o", metavar="OUT", required=True, type=Path, help="a folder; or a file for one IN"
+    )
+    command.add_argument("--model", default="preview", help="name, file or path (default: the small preview model)")
+    command.add_argument("--precision", choices=["auto", *PRECISIONS], default="auto")
+    command.add_argument("--memory", choices=MEMORY, default="auto", help="low: less memory, a bit slower")
+    command.add_argument("--device", help="cpu, cuda, cuda:1, mps … (default: the first GPU, else the CPU)")
+    command.add_argument("--detector", choices=["auto", *DETECTORS], default="auto")
+    command.add_argument("--threshold", type=float, help="how sure the detector must be, 0..1 (default: what suits it)")
+    command.add_argument("--strength", type=float, default=1.0, help="0 (nothing) … 1 (the restored face; default)")
+    command.add_argument(
+        "--mask", choices=MASKS, default=MASKS[0], help="what of the crop is pasted (default: %(default)s)"
+    )
+    command.add_argument("--offline", action="store_true", help="never download")
+    command.add_argument("--verbose", "-v", action="store_true", help="say what became of each face")
+
+    command = commands.add_parser("models", help="list the released models and which are on disk")
+    command.set_defaults(run=_models)
+
+    command = commands.add_parser("convert", help="write a checkpoint as .safetensors that says what it is")
+    command.set_defaults(run=_convert)
+    command.add_argument("source", metavar="IN", type=Path)
+    command.add_argument("target", metavar="OUT.safetensors", type=Path)
+    command.add_argument("--task", choices=[task for task in TASKS if task not in ("detector", "parser")])
+    return parser
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to restore."""
+
+    source: Path
+    target: Path
+
+
+def _restore(options: argparse.Namespace) -> int:
+    jobs = list(_jobs(options.inputs, options.output))
+    download = {"download": not options.offline, "on_progress": _download_bar()}
+    model = load_model(
+        options.model, precision=options.precision, memory=options.memory, device=options.device, **download
+    )
+    detector = find_detector(options.detector, **download)
+    failed = 0
+    # Pictures are of different sizes, so each is a batch of its own.
+    for job in tqdm(jobs, unit="picture", disable=None):
+        try:
+            picture = read_picture(job.source)
+            done = restore(
+                model,
+                picture.rgb,
+                detector,
+                threshold=options.threshold,
+                strength=options.strength,
+                mask=options.mask,
+            )
+            write_picture(job.target, done.image, picture.alpha, picture.bits)
+        except SettingError:
+            raise  # it would fail for every picture alike
+        except GPENError as error:
+            failed += 1
+            tqdm.write(f"gpen: {job.source}: {_one_line(error)}", file=sys.stderr)
+        else:
+            report = describe(done.faces)
+            tqdm.write(f"{job.target}: {report if options.verbose else report.splitlines()[0]}")
+    if failed:
+        print(f"gpen: {failed} of {len(jobs)} pictures failed", file=sys.stderr)
+    return SOME_FAILED if failed else OK
+
+
+def _jobs(inputs: Sequence[Path], output: Path) -> Iterator[Job]:
+    """What to restore and where to; below a folder the pictures keep their places.
+
+    Raises `SettingError` where two pictures would be written to one file, or one over its original.
+    """
+    as_file = len(inputs) == 1 and inputs[0].is_file() and output.suffix.lower() in SUFFIXES and not output.is_dir()
+    targets: dict[Path, Path] = {}
+    for source, place in _pictures(inputs):
+        if output.resolve() in source.resolve().parents and not as_file:
+            continue  # of an earlier run
+        target = output if as_file else output / place
+        if target.resolve() == source.resolve():
+            raise SettingError(f"{source} would be overwritten; choose another --output")
+        if (other := targets.setdefault(target.resolve(), source)) != source:
+            raise SettingError(f"{other} and {source} would both become {target}; restore them in two runs")
+        yield Job(source, target)
+
+
+def _pictures(inputs: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Each picture and its place below the output folder."""
+    for given in inputs:
+        if given.is_dir():
+            found = sorted(path for path in given.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+            if not found:
+                raise SettingError(f"there is no picture in {given}; expected files that end in {', '.join(SUFFIXES)}")
+            yield from ((path, path.relative_to(given)) for path in found)
+        else:
+            yield given, Path(given.name)
+
+
+def _models(options: argparse.Namespace) -> int:
+    rows = [("preview", "restoration", "256", "in the package", "MIT licence; a small model for trying things out")]
+    for release in RELEASES:
+        path = find(release.file)
+        rows.append((release.name, release.task, str(release.size or ""), str(path or "to be fetched"), release.terms))
+    header = ("NAME", "TASK", "SIZE", "WHERE", "TERMS")
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    for row in (header, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(
+        f"\nDownloads go to {default_folders()['gpen'][0]}; the environment variable GPEN_MODELS names another folder."
+    )
+    return OK
+
+
+def _convert(options: argparse.Namespace) -> int:
+    convert(options.source, options.target, options.task)
+    print(options.target)
+    return OK
+
+
+def _download_bar() -> Progress:
+    """Shows a download's progress once there is one."""
+    bar: tqdm | None = None
+
+    def on_progress(done: int, total: int | None) -> None:
+        nonlocal bar
+        if bar is None or done < bar.n:  # another file has begun
+            bar = tqdm(total=total, unit="B", unit_scale=True, unit_divisor=1024, desc="download")
+        bar.total = total
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+
+    return on_progress
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,141 @@
+"""A network that is ready to restore faces, and how it comes from a checkpoint."""
+
+import copy
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from typing_extensions import Self
+
+from ..errors import SettingError
+from . import ops as casting_ops
+from .checkpoint import Checkpoint
+from .layout import from_official
+from .memory import activation_bytes
+from .network import GPEN
+
+PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+"""What "auto" chooses from."""
+MEMORY = ("auto", "normal", "low")
+MOST_AT_ONCE = 8
+
+
+class GPENModel:
+    """A GPEN network with its name and its task. Calling it runs the bare network.
+
+    Args:
+        network: in eval mode, its weights loaded.
+        name: as shown to people.
+        task: "restoration", "colorization", "inpainting" or "segmentation".
+        dtype: of the activations.
+        memory: one of `MEMORY`; "auto" is "low" where "normal" does not fit into the free memory of the device.
+    """
+
+    def __init__(self, network: GPEN, name: str, task: str, dtype: torch.dtype, memory: str = "auto"):
+        if memory not in MEMORY:
+            raise SettingError(f"unknown memory {memory!r}; choose one of: {', '.join(MEMORY)}")
+        self.network = network
+        self.name = name
+        self.task = task
+        self.dtype = dtype
+        self.memory = memory
+
+    @property
+    def size(self) -> int:
+        """Side of the crops it restores, in pixels."""
+        return self.network.config.size
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return next(self.network.parameters()).device
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(B, 3, input_size, input_size) in -1..1 → (B, 3, size, size) float32, about -1..1 and not clamped."""
+        memory = self._memory_for(len(x))
+        self.make_ready(self.activation_bytes(len(x), memory))
+        with torch.inference_mode():
+            return self.network(x.to(self.device, self.dtype), memory)
+
+    def make_ready(self, activation_bytes: int) -> None:
+        """Runs before every batch: a place to bring the weights to the device, with so much room beside them."""
+
+    def free_bytes(self) -> float:
+        """What the device has left for activations; infinite where nobody can tell."""
+        if self.device.type != "cuda":
+            return math.inf
+        cached = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return torch.cuda.mem_get_info(self.device)[0] + cached
+
+    def in_low_memory(self) -> Self:
+        """The same model, sharing its weights, run in strips whatever the free memory."""
+        model = copy.copy(self)
+        model.memory = "low"
+        return model
+
+    def pictures_at_once(self) -> int:
+        """How many crops are best run as one batch: a GPU is busy with a few, a CPU with one."""
+        if self.device.type == "cpu":
+            return 1
+        # The crops of a batch wait on the CPU; half of the room is left to everything else on the device.
+        room, one = self.free_bytes() / 2, self.activation_bytes(1, self._memory_for(1))
+        return int(max(1, min(MOST_AT_ONCE, room / one)))
+
+    def activation_bytes(self, pictures: int, memory: str) -> int:
+        """The most bytes of activations that are alive at one time; see `memory.activation_bytes`."""
+        return activation_bytes(self.network.config, pictures, self.dtype, memory, self.device.type)
+
+    def _memory_for(self, pictures: int) -> str:
+        if self.memory != "auto":
+            return self.memory
+        return "normal" if self.activation_bytes(pictures, "normal") < self.free_bytes() else "low"
+
+    def restore(self, crops: Tensor) -> Tensor:
+        """Aligned faces (B, S, S, 3) in 0..1 → the same faces restored, in 0..1, on the CPU."""
+        # Official code feeds and reads the segmentation network in 0..1 (its `is_norm=False`), all others in -1..1.
+        low, span = (0.0, 1.0) if self.task == "segmentation" else (-1.0, 2.0)
+        x = crops.movedim(3, 1)
+        if (side := self.network.config.input_size) != self.size:
+            x = F.interpolate(x, (side, side), mode="area")
+        restored = (self(x * span + low).cpu() - low) / span
+        return restored.clamp(0, 1).movedim(1, 3)
+
+
+def build_network(checkpoint: Checkpoint, dtype: torch.dtype, ops: Any = casting_ops) -> GPEN:
+    """A checkpoint → its network on the CPU, weights stored in `dtype`, layers from `ops`."""
+    with torch.device("meta"):  # memory only for the weights that are loaded, once
+        network = GPEN(checkpoint.config, ops)
+    state = from_official(checkpoint.config, checkpoint.tensors)
+    network.load_state_dict({name: tensor.to(dtype) for name, tensor in state.items()}, strict=True, assign=True)
+    return network.requires_grad_(False).eval()
+
+
+def load_network(
+    checkpoint: Checkpoint,
+    name: str,
+    task: str,
+    precision: str = "auto",
+    memory: str = "auto",
+    device: str | torch.device = "cpu",
+) -> GPENModel:
+    """A checkpoint → a model on a device.
+
+    Args:
+        checkpoint: as read from a file.
+        name: as shown to people.
+        task: what it is for, as in `GPENModel`.
+        precision: one of `PRECISIONS`, or "auto": fp16 on a GPU and fp32 elsewhere.
+        memory: as in `GPENModel`.
+        device: where it stays.
+
+    Raises `SettingError` for an unknown precision or memory.
+    """
+    device = torch.device(device)
+    if precision == "auto":
+        precision = "fp16" if device.type == "cuda" else "fp32"
+    if precision not in PRECISIONS:
+        raise SettingError(f"unknown precision {precision!r}; choose one of: auto, {', '.join(PRECISIONS)}")
+    dtype = PRECISIONS[precision]
+    return GPENModel(build_network(checkpoint, dtype).to(device), name, task, dtype, memory)

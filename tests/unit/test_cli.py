@@ -1,0 +1,115 @@
+"""The command line, as a person runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from gpen.cli import main
+from gpen.model.checkpoint import read_checkpoint
+
+
+@pytest.fixture(autouse=True)
+def no_models_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPEN_MODELS", str(tmp_path / "models"))
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> Path:
+    """NASA's portrait of Eileen Collins (public domain), cut to the head."""
+    path = tmp_path / "in" / "head.png"
+    path.parent.mkdir()
+    cv2.imwrite(str(path), cv2.cvtColor(data.astronaut()[20:220, 120:320], cv2.COLOR_RGB2BGR))
+    return path
+
+
+def test_restores_a_file_to_a_file(head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.png"
+    assert main(["restore", str(head), "--output", str(out), "--verbose"]) == 0
+    before, after = cv2.imread(str(head)), cv2.imread(str(out))
+    assert after.shape == before.shape and np.abs(after.astype(int) - before).max() > 5
+    assert "1 face found, 1 restored" in capsys.readouterr().out
+
+
+def test_one_unreadable_among_many(head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = head.parent
+    (folder / "deep").mkdir()
+    for name, size in (("a.png", (64, 48)), ("deep/b.jpg", (30, 70)), ("deep/c.png", (16, 16))):
+        cv2.imwrite(str(folder / name), np.full((*size, 3), 90, np.uint8))
+    (folder / "broken.jpg").write_text("not a picture", encoding="utf-8")
+    (folder / "notes.txt").write_text("no picture at all", encoding="utf-8")
+    out = tmp_path / "out"
+    assert main(["restore", str(folder), "--output", str(out)]) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert sum("broken.jpg cannot be read as a picture" in line for line in errors) == 1
+    assert "gpen: 1 of 5 pictures failed" in errors
+    done = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert done == {"head.png", "a.png", "deep/b.jpg", "deep/c.png"}
+
+
+def test_strength_zero_alpha_and_16_bits_survive(head: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    deep = rng.integers(0, 65536, (40, 50, 4), np.uint16)
+    cv2.imwrite(str(head.parent / "deep.png"), deep)
+    out = tmp_path / "out"
+    assert main(["restore", str(head), str(head.parent / "deep.png"), "--output", str(out), "--strength", "0"]) == 0
+    np.testing.assert_array_equal(cv2.imread(str(out / "deep.png"), cv2.IMREAD_UNCHANGED), deep)
+    np.testing.assert_array_equal(cv2.imread(str(out / "head.png")), cv2.imread(str(head)))
+
+
+def test_results_are_not_read_again(head: Path) -> None:
+    out = head.parent / "out"
+    for _ in range(2):
+        assert main(["restore", str(head.parent), "--output", str(out)]) == 0
+    assert [path.name for path in out.rglob("*.png")] == ["head.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["restore", "IN", "--output", "IN"], "would be overwritten"),
+        (["restore", "IN", "IN/../../other/head.png", "--output", "OUT"], "would both become"),
+        (["restore", "IN", "--output", "OUT", "--model", "nothing.pth"], "no model file 'nothing.pth'"),
+        (["restore", "IN", "--output", "OUT", "--model", "GPEN-BFR-512", "--offline"], "GPEN-BFR-512.pth"),
+        (["restore", "IN", "--output", "OUT", "--strength", "2"], "strength"),
+        (["restore", "IN", "--output", "OUT", "--detector", "yunet", "--offline"], "face_detection_yunet_2023mar.onnx"),
+        (["convert", "IN", "OUT.safetensors"], "not a checkpoint"),
+    ],
+)
+def test_mistakes_are_one_line(
+    head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "head.png").write_bytes(head.read_bytes())
+    places = {"IN": str(head), "OUT": str(tmp_path / "out"), "OUT.safetensors": str(tmp_path / "out.safetensors")}
+    places["IN/../../other/head.png"] = str(tmp_path / "other" / "head.png")
+    before = head.read_bytes()
+    assert main([places.get(argument, argument) for argument in arguments]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1 and errors[0].startswith("gpen: ") and words in errors[0]
+    assert head.read_bytes() == before
+
+
+def test_lists_the_catalogue(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["models"]) == 0
+    listed = capsys.readouterr().out
+    for name in ("preview", "GPEN-BFR-2048", "GPEN-Inpainting-1024", "parsing_parsenet", str(tmp_path / "models")):
+        assert name in listed
+
+
+def test_converts(shared: Path, tmp_path: Path) -> None:
+    target = tmp_path / "small.safetensors"
+    assert main(["convert", str(shared / "golden" / "gpen_64.safetensors"), str(target), "--task", "inpainting"]) == 0
+    checkpoint = read_checkpoint(target)
+    assert checkpoint.metadata["task"] == "inpainting" and checkpoint.config.size == 64
+
+
+def test_runs_as_a_module(head: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gpen", "restore", str(head), "--output", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "head.png").is_file()

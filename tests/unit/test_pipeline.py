@@ -1,0 +1,131 @@
+"""How a picture flows, with a network that is known: it gives back the negative of what it sees."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+import gpen
+from gpen.faces.alignment import template
+from gpen.model.config import GPENConfig
+from gpen.model.loaded import GPENModel
+from gpen.model.network import GPEN
+
+
+class Negative(GPENModel):
+    """Gives back the negative, and runs out of memory where a batch is larger than `room`."""
+
+    def __init__(self, room: int = 100, error: Exception | None = None, task: str = "restoration"):
+        super().__init__(GPEN(GPENConfig.released(64, 1, 1 / 16, 32, 2)).eval(), "negative", task, torch.float32)
+        self.room, self.error, self.runs = room, error or torch.cuda.OutOfMemoryError("CUDA out of memory"), []
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        self.runs.append((len(x), self.memory))
+        if len(x) > self.room:
+            raise self.error
+        return 1 - x if self.task == "segmentation" else -x
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> torch.Tensor:
+    return torch.from_numpy(data.astronaut())[None].float() / 255
+
+
+def faces_at(*places: tuple[int, int, int], frames: int = 1, size: int = 512) -> gpen.Faces:
+    """Faces 64 pixels wide, each at (frame, left, top)."""
+    found = [gpen.Face(frame, (x, y, x + 64, y + 64), template(64) + np.array([x, y]), 0.9) for frame, x, y in places]
+    return gpen.Faces(tuple(found), size, size, frames)
+
+
+def test_each_face_gets_its_crop_and_its_fate(astronaut: torch.Tensor) -> None:
+    found = faces_at((0, 100, 50), (0, 300, 200), (0, 900, 10))
+    done = gpen.restore_faces(Negative(), astronaut, found)
+    assert [face.fate for face in done] == ["restored", "restored", "skipped: it lies outside the picture"]
+    for face in done.faces[:2]:
+        assert face.crop is not None and face.restored is not None
+        assert face.crop.shape == face.restored.shape == (64, 64, 3)
+        torch.testing.assert_close(face.restored, 1 - face.crop)
+    assert found[0].crop is None, "what came in was changed"
+
+
+@pytest.mark.parametrize("task", ["restoration", "segmentation"])
+def test_value_range_follows_the_task(astronaut: torch.Tensor, task: str) -> None:
+    face = gpen.restore_faces(Negative(task=task), astronaut, faces_at((0, 100, 50)))[0]
+    assert face.crop is not None and face.restored is not None
+    torch.testing.assert_close(face.restored, 1 - face.crop)
+
+
+def test_faces_of_a_small_picture_on_a_large_one(astronaut: torch.Tensor) -> None:
+    large = torch.nn.functional.interpolate(astronaut.movedim(3, 1), scale_factor=2.0, mode="nearest").movedim(1, 3)
+    small = gpen.restore_faces(Negative(), astronaut, faces_at((0, 100, 50)))
+    moved = gpen.restore_faces(Negative(), large, faces_at((0, 100, 50)))
+    assert (moved.width, moved.height) == (1024, 1024)
+    assert small[0].crop is not None and moved[0].crop is not None
+    # The large picture is the small one in blocks; the crop of a smoothed copy is nearly the same.
+    assert (small[0].crop - moved[0].crop).abs().mean() < 0.02
+
+
+def test_frames_must_belong_together(astronaut: torch.Tensor) -> None:
+    with pytest.raises(gpen.SettingError, match="batch of 2 pictures, and this one has 1"):
+        gpen.restore_faces(Negative(), astronaut, faces_at((1, 100, 50), frames=2))
+
+
+def test_progress_counts_faces_and_can_stop(astronaut: torch.Tensor) -> None:
+    steps: list[tuple[int, int]] = []
+    three = faces_at((0, 0, 0), (0, 100, 50), (0, 300, 200))
+    gpen.restore_faces(Negative(), astronaut, three, on_face=lambda done, total: steps.append((done, total)))
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    model = Negative()
+    with pytest.raises(KeyboardInterrupt):
+        gpen.restore_faces(model, astronaut, three, on_face=stop)
+    assert len(model.runs) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.cuda.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"),
+    ],
+)
+def test_out_of_memory_makes_batches_smaller(astronaut: torch.Tensor, error: Exception) -> None:
+    model = Negative(room=2, error=error)
+    five = faces_at(*((0, 60 * i, 60 * i) for i in range(5)))
+    done = gpen.restore_faces(model, astronaut, five, batch=5)
+    assert all(face.fate == "restored" for face in done)
+    assert [batch for batch, _ in model.runs] == [5, 2, 2, 1]
+
+
+def test_out_of_memory_with_one_face_says_what_to_do(astronaut: torch.Tensor) -> None:
+    model = Negative(room=0)
+    with pytest.raises(gpen.GPENError, match=r"not enough memory for one face at 64×64; .* precision"):
+        gpen.restore_faces(model, astronaut, faces_at((0, 100, 50)))
+    assert model.runs == [(1, "auto"), (1, "low")]
+    assert model.memory == "auto", "the model of the caller was changed"
+
+
+def test_other_errors_are_not_swallowed(astronaut: torch.Tensor) -> None:
+    with pytest.raises(RuntimeError, match="a bug"):
+        gpen.restore_faces(Negative(room=0, error=RuntimeError("a bug")), astronaut, faces_at((0, 100, 50)))
+
+
+@pytest.mark.parametrize("dress", [lambda x: x[..., :1], lambda x: torch.cat([x, x[..., :1]], 3)])
+def test_grey_and_alpha_come_back_as_rgb(
+    astronaut: torch.Tensor, dress: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    done = gpen.restore(Negative(), dress(astronaut), gpen.find_detector("mtcnn"))
+    assert done.image.shape == (1, 512, 512, 3) and done.image.dtype == torch.float32
+    assert done.mask.shape == (1, 512, 512)
+    assert done.mask.max() > 0.9
+
+
+def test_no_face_gives_the_very_picture_back() -> None:
+    coffee = torch.from_numpy(data.coffee())[None].float() / 255
+    done = gpen.restore(Negative(), coffee, gpen.find_detector("mtcnn"))
+    assert torch.equal(done.image, coffee) and done.mask.max() == 0 and len(done.faces) == 0
