@@ -1,0 +1,20 @@
+"""The nodes of this pack, one file a station."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .all_in_one import GPENRestore
+from .detect import GPENDetectFaces
+from .files import register_folders
+from .load import GPENLoadModel
+from .paste import GPENPasteFaces
+from .restore import GPENRestoreFaces
+
+
+class GPENExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [GPENLoadModel, GPENDetectFaces, GPENRestoreFaces, GPENPasteFaces, GPENRestore]
+
+
+async def comfy_entrypoint() -> GPENExtension:
+    register_folders()
+    return GPENExtension()

@@ -1,0 +1,61 @@
+"""All stations in one node, with the few settings most people touch."""
+
+import torch
+from comfy_api.latest import io
+
+from ..gpen.faces.report import describe
+from ..gpen.image.paste import MASKS
+from ..gpen.pipeline import restore
+from .comfy import CATEGORY, FacesType, ManagedModel, ModelType, check_choices, on_intermediate_device, progress, say
+from .detect import detector_input, threshold_input
+from .files import DETECTOR_CHOICES, open_managed_detector
+from .paste import mask_input, strength_input
+
+
+class GPENRestore(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GPENRestore",
+            display_name="Restore Faces, All in One (GPEN)",
+            category=CATEGORY,
+            description="Finds the faces of a picture, restores them and puts them back.",
+            inputs=[
+                ModelType.Input("model", tooltip="From Load GPEN Model."),
+                io.Image.Input("image", tooltip="The picture whose faces are restored."),
+                strength_input(),
+                detector_input(),
+                mask_input(),
+                threshold_input(),
+            ],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="The picture with its faces restored."),
+                FacesType.Output(display_name="faces", tooltip="The faces, restored, to be pasted in another way."),
+                io.Mask.Output(display_name="mask", tooltip="How much of each pixel comes from a restored face."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def validate_inputs(cls, detector: str | None = None, mask: str | None = None) -> bool | str:
+        return check_choices(("detector", detector, DETECTOR_CHOICES), ("mask", mask, MASKS))
+
+    @classmethod
+    def execute(
+        cls, model: ManagedModel, image: torch.Tensor, strength: float, detector: str, mask: str, threshold: float
+    ) -> io.NodeOutput:
+        done = restore(
+            model,
+            image,
+            open_managed_detector(detector),
+            threshold=threshold or None,
+            strength=strength,
+            mask=mask,
+            on_step=progress(),
+        )
+        return io.NodeOutput(
+            on_intermediate_device(done.image),
+            done.faces,
+            on_intermediate_device(done.mask),
+            ui=say(describe(done.faces), cls),
+        )

@@ -1,0 +1,121 @@
+"""The one bridge to ComfyUI: its model management, its progress bar and interrupt, and words on a node."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import comfy.model_management as management
+import comfy.ops
+import comfy.utils
+import torch
+from comfy.model_patcher import ModelPatcher
+from comfy_api.latest import io
+from server import PromptServer
+from torch import nn
+
+from ..gpen.model.checkpoint import Checkpoint
+from ..gpen.model.loaded import PRECISIONS, GPENModel, build_network
+
+CATEGORY = "image/face/GPEN"
+
+ModelType = io.Custom("GPEN_MODEL")
+# Other packs have a type of their own that they call FACES.
+FacesType = io.Custom("GPEN_FACES")
+
+
+class ManagedModel(GPENModel):
+    """A GPEN network whose weights ComfyUI moves on and off the card.
+
+    It holds the patcher, because ComfyUI's list of loaded models only keeps weak references.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, name: str, task: str, precision: str, memory: str):
+        device = management.get_torch_device()
+        dtype = choose_dtype(precision, device)
+        network = build_network(checkpoint, dtype, comfy.ops.manual_cast)
+        super().__init__(network, name, task, dtype, memory)
+        for layer in (*network.encoder, *network.convs):
+            layer.register_forward_pre_hook(_stop_if_interrupted)
+        self.patcher = ModelPatcher(network, load_device=device, offload_device=management.unet_offload_device())
+
+    @property
+    def device(self) -> torch.device:
+        return self.patcher.load_device
+
+    def make_ready(self, activation_bytes: int) -> None:
+        management.load_models_gpu([self.patcher], memory_required=activation_bytes)
+
+    def free_bytes(self) -> float:
+        # Of what is free now, the weights that are not loaded yet will take their part.
+        to_load = self.patcher.model_size() - self.patcher.loaded_size()
+        return management.get_free_memory(self.device) - to_load
+
+
+def managed_place() -> Callable[[nn.Module], torch.device]:
+    """A place for one detector's network, under ComfyUI's model management, for as long as the place is held."""
+    patcher: ModelPatcher | None = None
+
+    def place(network: nn.Module) -> torch.device:
+        nonlocal patcher
+        device = management.get_torch_device()
+        patcher = patcher or ModelPatcher(network, device, management.unet_offload_device())
+        # Its layers are not ComfyUI's, which could be left on the CPU one by one.
+        management.load_models_gpu([patcher], force_full_load=True)
+        return device
+
+    return place
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """What a choice of precision means; "auto" follows the device and ComfyUI's flags (`--force-fp16`, `--cpu` …)."""
+    if precision != "auto":
+        return PRECISIONS[precision]
+    if management.should_use_fp16(device):
+        return torch.float16
+    return torch.bfloat16 if management.should_use_bf16(device) else torch.float32
+
+
+def _stop_if_interrupted(*_: Any) -> None:
+    management.throw_exception_if_processing_interrupted()
+
+
+def progress() -> Callable[[int, int], None]:
+    """What the library calls with (done, in all): ComfyUI's progress bar, and the place where a cancel takes effect."""
+    bar: comfy.utils.ProgressBar | None = None
+
+    def on_step(done: int, total: int) -> None:
+        nonlocal bar
+        management.throw_exception_if_processing_interrupted()
+        bar = bar or comfy.utils.ProgressBar(total)
+        bar.update_absolute(done, total)
+
+    return on_step
+
+
+def on_intermediate_device(tensor: torch.Tensor) -> torch.Tensor:
+    """Where ComfyUI wants pictures between nodes."""
+    return tensor.to(management.intermediate_device())
+
+
+def say(text: str, node: type[io.ComfyNode]) -> dict[str, tuple[str]]:
+    """Show a text on the running node; what it returns goes out as the node's `ui`, for those who read the history."""
+    server = PromptServer.instance
+    if server is not None and hasattr(server, "send_progress_text"):  # older versions have no such message
+        server.send_progress_text(text, node.hidden.unique_id)
+    return {"text": (text,)}
+
+
+def check_choices(*checks: tuple[str, str | None, tuple[str, ...]]) -> Literal[True] | str:
+    """For `validate_inputs`, because ComfyUI does not check a combo's value against its options.
+
+    Takes (what it is, its value, the choices) of each; a value is None where it comes from another node.
+    """
+    for what, value, choices in checks:
+        if value is not None and value not in choices:
+            return f"unknown {what} {value!r}; choose one of: {', '.join(choices)}"
+    return True
+
+
+def advanced(widget: io.WidgetInput) -> io.WidgetInput:
+    """Fold an input away among the advanced ones, where this version of ComfyUI does so."""
+    widget.extra_dict["advanced"] = True
+    return widget

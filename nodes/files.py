@@ -1,0 +1,71 @@
+"""Where models lie in ComfyUI's folders, and what a person can choose there."""
+
+from pathlib import Path
+
+import folder_paths
+
+from ..gpen.api import find_detector
+from ..gpen.errors import SettingError
+from ..gpen.faces.detectors import DETECTORS, Detector
+from ..gpen.weights.catalogue import RELEASES
+from ..gpen.weights.locate import SUFFIXES, Folders, find, locate
+from .comfy import check_choices, managed_place, progress
+
+# Our own folder first: downloads go there. The others are where other face packs keep the same files.
+FOLDER_NAMES = {
+    "gpen": ("gpen", "facerestore_models"),
+    "detector": ("facedetection",),
+    "parser": ("facedetection",),
+}
+
+DETECTOR_CHOICES = ("auto", *DETECTORS)
+
+
+def register_folders() -> None:
+    """Add our folders to those ComfyUI knows, so that `extra_model_paths.yaml` and other packs share them."""
+    for names in FOLDER_NAMES.values():
+        for name in names:
+            folder_paths.add_model_folder_path(name, str(Path(folder_paths.models_dir) / name))
+
+
+def folders() -> Folders:
+    """Where the library looks for files of each kind."""
+    return {
+        kind: [Path(folder) for name in names for folder in folder_paths.get_folder_paths(name)]
+        for kind, names in FOLDER_NAMES.items()
+    }
+
+
+def model_choices() -> tuple[str, ...]:
+    """ "preview", then the GPEN files on disk, then those that can be fetched: file names, as workflows keep them."""
+    on_disk = {
+        path.name
+        for folder in folders()["gpen"]
+        if folder.is_dir()
+        for path in folder.iterdir()
+        # Other packs' restorers lie in the shared folder; everything in our own folder is meant for us.
+        if path.suffix in SUFFIXES and (folder.name == "gpen" or "gpen" in path.name.lower())
+    }
+    released = [release.file for release in RELEASES if release.kind == "gpen"]
+    return ("preview", *sorted(on_disk), *(file for file in released if file not in on_disk))
+
+
+def model_path(file: str) -> Path | None:
+    """The file behind a choice; None where it is still to be fetched, or is no choice at all."""
+    return find(file, folders()) if file in model_choices() else None
+
+
+def fetched_model_path(file: str) -> Path:
+    """The file behind a choice, fetched where it is not on disk.
+
+    Raises `SettingError` for anything else: a name that comes out of another node has not been validated, and a
+    workflow from a stranger must not read whatever it names.
+    """
+    if (problem := check_choices(("model file", file, model_choices()))) is not True:
+        raise SettingError(problem)
+    return locate(file, folders(), on_progress=progress())
+
+
+def open_managed_detector(name: str) -> Detector:
+    """A detector by name, its file in ComfyUI's folders, running where ComfyUI says."""
+    return find_detector(name, folders=folders(), on_progress=progress(), place=managed_place())

@@ -1,0 +1,70 @@
+"""The station that loads a network."""
+
+from comfy_api.latest import io
+
+from ..gpen.model.checkpoint import read_checkpoint
+from ..gpen.model.loaded import MEMORY, PRECISIONS
+from ..gpen.weights.catalogue import task_of
+from .comfy import CATEGORY, ManagedModel, ModelType, check_choices
+from .files import fetched_model_path, model_choices, model_path
+
+PRECISION_CHOICES = ("auto", *PRECISIONS)
+
+
+class GPENLoadModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GPENLoadModel",
+            display_name="Load GPEN Model",
+            category=CATEGORY,
+            description="Loads a face restoration network. ComfyUI moves its weights on and off the card.",
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=list(model_choices()),
+                    default="preview",
+                    tooltip="preview: the small model that comes with the pack, for trying it out. Released models are "
+                    "fetched into models/gpen when the graph first runs; their authors allow academic and "
+                    "non-commercial use only. Files in models/gpen and models/facerestore_models are listed too.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(PRECISION_CHOICES),
+                    default="auto",
+                    tooltip="auto: what this device does well. fp16 and bf16 take half the memory; "
+                    "fp16 is nearer to fp32 than bf16 is.",
+                ),
+                io.Combo.Input(
+                    "memory",
+                    options=list(MEMORY),
+                    default="auto",
+                    tooltip="How much memory a face takes on the card. low: a fraction, for the same picture, "
+                    "a little slower. auto: low where normal does not fit beside what is loaded.",
+                ),
+            ],
+            outputs=[ModelType.Output(display_name="model", tooltip="For Restore Faces (GPEN).")],
+        )
+
+    @classmethod
+    def validate_inputs(
+        cls, file: str | None = None, precision: str | None = None, memory: str | None = None
+    ) -> bool | str:
+        return check_choices(
+            ("model file", file, model_choices()),
+            ("precision", precision, PRECISION_CHOICES),
+            ("memory", memory, MEMORY),
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str, **_: str) -> float:
+        # The name is part of ComfyUI's cache key already; a file that was replaced under it is not.
+        path = model_path(file)
+        return path.stat().st_mtime if path else 0.0
+
+    @classmethod
+    def execute(cls, file: str, precision: str, memory: str) -> io.NodeOutput:
+        path = fetched_model_path(file)
+        checkpoint = read_checkpoint(path)
+        task = task_of(path, checkpoint.metadata)
+        return io.NodeOutput(ManagedModel(checkpoint, path.stem, task, precision, memory))

@@ -1,0 +1,61 @@
+"""The station where restored faces go back into the picture."""
+
+import torch
+from comfy_api.latest import io
+
+from ..gpen.faces.face import Faces
+from ..gpen.image.paste import MASKS, paste_faces
+from .comfy import CATEGORY, FacesType, check_choices, on_intermediate_device, progress
+
+
+class GPENPasteFaces(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GPENPasteFaces",
+            display_name="Paste Faces (GPEN)",
+            category=CATEGORY,
+            description="Puts restored faces back where they were. A setting changed here never runs the network.",
+            inputs=[
+                io.Image.Input(
+                    "image", tooltip="The picture to paste into: the one the faces are from, or one of another size."
+                ),
+                FacesType.Input("faces", tooltip="From Restore Faces (GPEN)."),
+                strength_input(),
+                mask_input(),
+            ],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="The picture with its faces restored."),
+                io.Mask.Output(display_name="mask", tooltip="How much of each pixel comes from a restored face."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, mask: str | None = None) -> bool | str:
+        return check_choices(("mask", mask, MASKS))
+
+    @classmethod
+    def execute(cls, image: torch.Tensor, faces: Faces, strength: float, mask: str) -> io.NodeOutput:
+        pasted = paste_faces(image, faces, strength=strength, mask=mask, on_face=progress())
+        return io.NodeOutput(on_intermediate_device(pasted.image), on_intermediate_device(pasted.mask))
+
+
+def strength_input() -> io.Float.Input:
+    return io.Float.Input(
+        "strength",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        step=0.05,
+        tooltip="How much of the restored face is seen: 0 leaves the picture as it was, 1 shows all of it.",
+    )
+
+
+def mask_input() -> io.Combo.Input:
+    return io.Combo.Input(
+        "mask",
+        options=list(MASKS),
+        default=MASKS[0],
+        tooltip="What of the square crop is pasted. oval: the face from hairline to chin. "
+        "box: nearly all of the square, hair and background included.",
+    )

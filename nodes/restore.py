@@ -1,0 +1,44 @@
+"""The station where the network runs."""
+
+import torch
+from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
+
+from ..gpen.faces.face import Faces
+from ..gpen.faces.report import describe
+from ..gpen.pipeline import restore_faces
+from .comfy import CATEGORY, FacesType, ManagedModel, ModelType, on_intermediate_device, progress, say
+
+
+class GPENRestoreFaces(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GPENRestoreFaces",
+            display_name="Restore Faces (GPEN)",
+            category=CATEGORY,
+            description="Cuts each face out upright and restores it. Paste Faces (GPEN) puts them back.",
+            inputs=[
+                ModelType.Input("model", tooltip="From Load GPEN Model."),
+                io.Image.Input("image", tooltip="The picture whose faces are restored. It may be an upscaled copy."),
+                FacesType.Input("faces", tooltip="From Detect Faces (GPEN): which faces, and where they are."),
+            ],
+            outputs=[
+                FacesType.Output(display_name="faces", tooltip="The same faces, restored."),
+                io.Image.Output(display_name="before", tooltip="The faces as they were, cut out upright."),
+                io.Image.Output(display_name="after", tooltip="The faces as the network gave them back."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, model: ManagedModel, image: torch.Tensor, faces: Faces) -> io.NodeOutput:
+        faces = restore_faces(model, image, faces, on_face=progress())
+        done = [face for face in faces if face.restored is not None]
+        before = on_intermediate_device(torch.stack([face.crop for face in done])) if done else NOTHING
+        after = on_intermediate_device(torch.stack([face.restored for face in done])) if done else NOTHING
+        return io.NodeOutput(faces, before, after, ui=say(describe(faces), cls))
+
+
+# What is connected to a picture that does not exist does not run, and that is no error.
+NOTHING = ExecutionBlocker(None)

@@ -1,0 +1,126 @@
+"""ComfyUI's own model management, called directly, on a model of ours."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+from gpen.model.checkpoint import write_checkpoint
+from gpen.model.config import GPENConfig
+from tools.comfyui import ROOT, provide
+
+
+@pytest.fixture(scope="module")
+def pack() -> ModuleType:
+    """The pack as ComfyUI imports it, with ComfyUI's modules beside it, on the CPU."""
+    sys.path.insert(0, str(provide()))
+    # First, as in its main.py: later its folder `comfy` is searched too, and holds another `utils`.
+    import utils.install_util  # noqa: F401
+    from comfy.cli_args import args
+
+    args.cpu = not torch.cuda.is_available()
+    spec = importlib.util.spec_from_file_location(
+        "gpen_pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+    )
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["gpen_pack"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def management(pack: ModuleType) -> Any:
+    import comfy.model_management as management
+
+    yield management
+    management.unload_all_models()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    config = GPENConfig.released(128, 2, 1 / 16, 64, 4)
+    path = tmp_path_factory.mktemp("models") / "small.safetensors"
+    write_checkpoint(path, {name: torch.randn(shape) for name, shape in config.official_shapes().items()})
+    return path
+
+
+@pytest.fixture
+def model(pack: ModuleType, file: Path) -> Any:
+    bridge = sys.modules["gpen_pack.nodes.comfy"]
+    checkpoint = sys.modules["gpen_pack.gpen.model.checkpoint"].read_checkpoint(file)
+    return bridge.ManagedModel(checkpoint, "small", "restoration", "fp32", "auto")
+
+
+@pytest.fixture
+def picture() -> torch.Tensor:
+    return torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def test_patcher_is_among_the_loaded_models(management: Any, model: Any, picture: torch.Tensor) -> None:
+    assert model.patcher not in management.loaded_models()
+    model(picture)
+    assert model.patcher in management.loaded_models()
+
+
+def test_unload_models_frees_it(management: Any, model: Any, picture: torch.Tensor) -> None:
+    model(picture)
+    management.unload_all_models()
+    assert model.patcher not in management.loaded_models()
+    model(picture)
+    assert model.patcher in management.loaded_models(), "it should come back when it is used again"
+
+
+def test_another_model_that_needs_the_room_gets_it(management: Any, model: Any, picture: torch.Tensor) -> None:
+    model(picture)
+    # What core does before it loads a model that does not fit beside what is there.
+    management.free_memory(1e30, model.patcher.load_device)
+    assert model.patcher not in management.loaded_models()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
+def test_same_picture_when_only_a_part_is_loaded(
+    management: Any, model: Any, picture: torch.Tensor, share: float
+) -> None:
+    whole = model(picture)
+    management.unload_all_models()
+    # Core's own partial loading, with a budget in bytes that holds only a share of the weights.
+    budget = max(1.0, share * model.patcher.model_size())
+    model.patcher.load(model.patcher.load_device, lowvram_model_memory=budget)
+    assert model.patcher.model.model_lowvram, "everything was loaded: the test shows nothing"
+    with torch.inference_mode():
+        part = model.network(picture.to(model.patcher.load_device))
+    torch.testing.assert_close(part.cpu(), whole.cpu(), atol=1e-5, rtol=0)
+
+
+def test_nothing_of_the_network_is_skipped_by_partial_loading(model: Any) -> None:
+    # Core neither moves nor casts the parameters of a module that has children with parameters of their own.
+    for name, module in model.network.named_modules():
+        own = list(module.parameters(recurse=False))
+        below = [child for child in module.children() if list(child.parameters())]
+        assert not (own and below), name
+
+
+def test_patcher_lives_as_long_as_the_model(management: Any, model: Any, picture: torch.Tensor) -> None:
+    model(picture)
+    loaded = management.current_loaded_models[0]
+    assert loaded.model is model.patcher and not loaded.is_dead()
+
+
+def test_interrupt_stops_the_network(management: Any, model: Any, picture: torch.Tensor) -> None:
+    management.interrupt_current_processing()
+    with pytest.raises(management.InterruptProcessingException):
+        model(picture)
+    model(picture)
+
+
+def test_forced_precision_is_followed(pack: ModuleType, management: Any) -> None:
+    bridge = sys.modules["gpen_pack.nodes.comfy"]
+    cpu = torch.device("cpu")
+    assert bridge.choose_dtype("auto", cpu) == torch.float32
+    assert bridge.choose_dtype("bf16", cpu) == torch.bfloat16
