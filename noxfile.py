@@ -1,0 +1,57 @@
+"""The development commands; `dev.py` runs them with everything they need."""
+
+import os
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["lint", "tests"]
+
+# One environment for all sessions: it holds gigabytes.
+PYTHON = Path(".nox/environment") / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+@nox.session(reuse_venv=True, default=False)
+def environment(session: nox.Session) -> None:
+    """Install the exact versions of everything, and what a ComfyUI named by COMFYUI_PATH asks for."""
+    session.install("-r", "tools/requirements-dev.txt")
+    if comfyui := os.environ.get("COMFYUI_PATH"):
+        session.install("-r", str(Path(comfyui).expanduser() / "requirements.txt"))
+
+
+@nox.session(python=False, requires=["environment"])
+def lint(session: nox.Session) -> None:
+    """Style, formatting and types."""
+    run(session, "ruff", "check")
+    run(session, "ruff", "format", "--check")
+    # The types of ComfyUI's API are read from its source, which this fetches.
+    run(session, "tools.comfyui")
+    run(session, "pyright", "--pythonpath", str(PYTHON))
+
+
+@nox.session(python=False, requires=["environment"])
+def tests(session: nox.Session) -> None:
+    """All tests; arguments after -- go to pytest."""
+    run(session, "pytest", *session.posargs)
+
+
+@nox.session(python="3.10", reuse_venv=True)
+def lowest(session: nox.Session) -> None:
+    """The library's tests with the oldest versions that requirements.txt allows."""
+    session.install("--resolution", "lowest-direct", "-r", "requirements.txt")
+    # What the tests need besides leaves the versions above alone.
+    session.install("hatchling", "pip", "pytest", "requests", "scikit-image", "websocket-client")
+    session.run("python", "-m", "pytest", "tests/unit", *session.posargs)
+
+
+@nox.session(python=False, requires=["environment"])
+def demo(session: nox.Session) -> None:
+    """Restore a photograph in a real ComfyUI."""
+    run(session, "tools.demo")
+
+
+def run(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run a module with the environment's Python."""
+    session.run(str(PYTHON), "-m", module, *arguments, external=True)
