@@ -7,6 +7,7 @@ import nox
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv"
+nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["lint", "tests"]
 
 # One environment for all sessions: it holds gigabytes.

@@ -101,6 +101,8 @@ def _cut(picture: Tensor, face: Face, size: int) -> Face:
     """The face with its crop, or with the reason why it cannot have one."""
     height, width = picture.shape[1:3]
     left, top, right, bottom = face.box
+    if face.flaw:
+        return replace(face, fate=f"skipped: {face.flaw}")
     if right <= 0 or bottom <= 0 or left >= width or top >= height:
         return replace(face, fate="skipped: it lies outside the picture")
     picture_to_crop, crop_to_picture = align(face.landmarks, size)

@@ -78,15 +78,14 @@ def _stop_if_interrupted(*_: Any) -> None:
     management.throw_exception_if_processing_interrupted()
 
 
-def progress() -> Callable[[int, int], None]:
+def progress() -> Callable[[int, int | None], None]:
     """What the library calls with (done, in all): ComfyUI's progress bar, and the place where a cancel takes effect."""
-    bar: comfy.utils.ProgressBar | None = None
+    bar = comfy.utils.ProgressBar(1)
 
-    def on_step(done: int, total: int) -> None:
-        nonlocal bar
+    def on_step(done: int, total: int | None) -> None:
         management.throw_exception_if_processing_interrupted()
-        bar = bar or comfy.utils.ProgressBar(total)
-        bar.update_absolute(done, total)
+        if total is not None:  # a server may not say how large a download is
+            bar.update_absolute(done, total)
 
     return on_step
 

@@ -34,11 +34,13 @@ class GPENRestoreFaces(io.ComfyNode):
     @classmethod
     def execute(cls, model: ManagedModel, image: torch.Tensor, faces: Faces) -> io.NodeOutput:
         faces = restore_faces(model, image, faces, on_face=progress())
-        done = [face for face in faces if face.restored is not None]
-        before = on_intermediate_device(torch.stack([face.crop for face in done])) if done else NOTHING
-        after = on_intermediate_device(torch.stack([face.restored for face in done])) if done else NOTHING
+        before = _batch([face.crop for face in faces if face.crop is not None])
+        after = _batch([face.restored for face in faces if face.restored is not None])
         return io.NodeOutput(faces, before, after, ui=say(describe(faces), cls))
 
 
-# What is connected to a picture that does not exist does not run, and that is no error.
-NOTHING = ExecutionBlocker(None)
+def _batch(crops: list[torch.Tensor]) -> torch.Tensor | ExecutionBlocker:
+    if not crops:
+        # What is connected to a picture that does not exist does not run, and that is no error.
+        return ExecutionBlocker(None)
+    return on_intermediate_device(torch.stack(crops))

@@ -208,7 +208,7 @@ class Client:
     def pictures(self, run: Run, node: Node | str) -> list[Pixels]:
         """The pictures that a node (SaveImage, PreviewImage, …) of a run showed."""
         shown = run.outputs[node if isinstance(node, str) else node.id]["images"]
-        return [np.asarray(Image.open(io.BytesIO(self.get("/view", **picture).content))) for picture in shown]
+        return [np.array(Image.open(io.BytesIO(self.get("/view", **picture).content))) for picture in shown]
 
     def get(self, path: str, **query: Any) -> requests.Response:
         """GET any path of the server. Raises `requests.HTTPError`."""

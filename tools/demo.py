@@ -21,7 +21,7 @@ def damaged_photograph() -> Pixels:
     head = Image.fromarray(skimage.data.astronaut()[:256, 96:352])
     buffer = io.BytesIO()
     head.resize((128, 128), Image.Resampling.BOX).save(buffer, "JPEG", quality=50)
-    return np.asarray(Image.open(buffer).resize((512, 512), Image.Resampling.BICUBIC))
+    return np.array(Image.open(buffer).resize((512, 512), Image.Resampling.BICUBIC))
 
 
 def restore(client: Client, picture: Pixels) -> Pixels:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
-import numpy as np
 from torch import Tensor
 
 from ..errors import SettingError
@@ -46,13 +45,8 @@ def find_faces(
         if scale < 1:
             pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         small = (pixels.shape[1], pixels.shape[0])
-        found = [face for face in detector(pixels, threshold) if _is_plausible(face)]
+        found = [face for face in detector(pixels, threshold) if face.flaw is None]
         faces += Faces(tuple(replace(face, frame=frame) for face in found), *small, frames).scaled_to(width, height)
         if on_frame:
             on_frame(frame + 1, frames)
     return Faces(tuple(faces), width, height, frames)
-
-
-def _is_plausible(face: Face) -> bool:
-    """Whether a face has an area and landmarks that are not all in one place, so that it can be aligned."""
-    return face.size > 0 and bool(np.isfinite(face.landmarks).all()) and float(np.ptp(face.landmarks, axis=0).min()) > 0

@@ -42,6 +42,15 @@ class Face:
         left, top, right, bottom = self.box
         return min(right - left, bottom - top)
 
+    @property
+    def flaw(self) -> str | None:
+        """Why it cannot be cut out, or None."""
+        if not self.size > 0:
+            return "its box has no area"
+        if not np.isfinite(self.landmarks).all() or np.ptp(self.landmarks, axis=0).min() == 0:
+            return "its landmarks lie on a line"
+        return None
+
 
 @dataclass(frozen=True, eq=False)
 class Faces:

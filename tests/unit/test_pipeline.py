@@ -50,6 +50,24 @@ def test_each_face_gets_its_crop_and_its_fate(astronaut: torch.Tensor) -> None:
     assert found[0].crop is None, "what came in was changed"
 
 
+@pytest.mark.parametrize(
+    ("box", "landmarks", "why"),
+    [
+        ((10, 10, 10, 60), template(64), "its box has no area"),
+        ((10, 10, 60, 60), np.full((5, 2), 30.0), "its landmarks lie on a line"),
+        ((10, 10, 60, 60), np.full((5, 2), np.nan), "its landmarks lie on a line"),
+    ],
+)
+def test_impossible_face_is_skipped(
+    astronaut: torch.Tensor, box: tuple[float, float, float, float], landmarks: np.ndarray, why: str
+) -> None:
+    good = faces_at((0, 100, 50))[0]
+    done = gpen.restore_faces(Negative(), astronaut, gpen.Faces((gpen.Face(0, box, landmarks, 1), good), 512, 512, 1))
+    assert [face.fate for face in done] == [f"skipped: {why}", "restored"]
+    pasted = gpen.paste_faces(astronaut, done)
+    assert pasted.image.isfinite().all() and not torch.equal(pasted.image, astronaut)
+
+
 @pytest.mark.parametrize("task", ["restoration", "segmentation"])
 def test_value_range_follows_the_task(astronaut: torch.Tensor, task: str) -> None:
     face = gpen.restore_faces(Negative(task=task), astronaut, faces_at((0, 100, 50)))[0]

@@ -34,7 +34,9 @@ def test_nearer_to_the_original_through_the_command_line(tmp_path: Path) -> None
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_half_precision_gives_the_same_face(precision: str) -> None:
     whole, half = (
-        gpen.restore(gpen.load_model("preview", precision=p), _tensor(damaged(Damage.SMALL)), gpen.find_detector("mtcnn"))
+        gpen.restore(
+            gpen.load_model("preview", precision=p), _tensor(damaged(Damage.SMALL)), gpen.find_detector("mtcnn")
+        )
         for p in ("fp32", precision)
     )
     assert (whole.image - half.image).abs().max() < 0.05

@@ -9,10 +9,11 @@ from gpen.model.config import GPENConfig
 from training.data import SIZE, Pairs, load_crops, save_crops, split_of
 from training.degrade import STRENGTHS, degrade
 from training.losses import pixel_loss, psnr
+from training.sense import sense_damage
 from training.start import identity_network
 from training.train import CONFIG, Plan, Trainer
 
-TINY = GPENConfig.released(32, channel_multiplier=1, narrow=16 / 512, style_dim=16, mapping_layers=2)
+TINY = GPENConfig.released(32, channel_multiplier=1, narrow=32 / 512, style_dim=16, mapping_layers=2)
 
 
 @pytest.fixture
@@ -74,11 +75,17 @@ def test_pairs_depend_on_their_number_alone() -> None:
 
 
 @pytest.mark.parametrize("config", [TINY, CONFIG], ids=["tiny", "released"])
-def test_start_is_the_identity(config: GPENConfig) -> None:
-    x = torch.rand(1, 3, config.size, config.size) * 2 - 1
+def test_start_is_the_identity_and_its_latent_sees_noise(config: GPENConfig) -> None:
+    x = torch.rand(16, 3, config.size, config.size) * 2 - 1
+    x[::2] *= 0.1  # some pictures have less fine structure
+    network = identity_network(config, seed=0).train()
+    sense_damage(network, x)
     with torch.no_grad():
-        y = identity_network(config, seed=0).train()(x)
-    assert psnr(y, x).item() > 80
+        y = network(x)
+        latent = network.map(network.encode(x)[0])
+    assert psnr(y, x).min().item() > 80
+    assert latent.std(0).mean() > 0.3
+    assert (latent[::2].mean(0) - latent[1::2].mean(0)).abs().mean() > 0.3
 
 
 def test_pixel_loss_is_lowest_at_the_original() -> None:
@@ -91,16 +98,16 @@ def test_resumed_run_ends_as_one_that_was_not_stopped(tmp_path) -> None:
     original = torch.rand(4, 2, 3, TINY.size, TINY.size) * 2 - 1
     batches = list(zip(original * 0.9, original, strict=True))
 
-    through = Trainer(TINY, plan, torch.device("cpu"))
+    through = Trainer(TINY, plan, torch.device("cpu"), original[0])
     for batch in batches:
         figures = through.train_step(*batch)
     assert np.isfinite(list(figures.values())).all()
 
-    stopped = Trainer(TINY, plan, torch.device("cpu"))
+    stopped = Trainer(TINY, plan, torch.device("cpu"), original[0])
     for batch in batches[:2]:
         stopped.train_step(*batch)
     stopped.save(tmp_path / "checkpoint.pt")
-    resumed = Trainer(TINY, plan, torch.device("cpu"))
+    resumed = Trainer(TINY, plan, torch.device("cpu"), original[0])
     resumed.load(tmp_path / "checkpoint.pt")
     for batch in batches[2:]:
         resumed.train_step(*batch)
