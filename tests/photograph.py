@@ -20,7 +20,7 @@ FACE = np.s_[85:165, 75:145]
 
 
 class Damage(Enum):
-    SMALL = "a small picture scaled up"
+    SMALL = "a small JPEG scaled up"
     JPEG = "compressed"
     NOISE = "taken in the dark"
 
@@ -36,14 +36,18 @@ def damaged(damage: Damage) -> Pixels:
     picture = photograph()
     match damage:
         case Damage.SMALL:
-            small = cv2.resize(picture, None, fx=1 / 2.5, fy=1 / 2.5, interpolation=cv2.INTER_AREA)
-            return cv2.resize(small, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+            small = cv2.resize(picture, None, fx=1 / 2, fy=1 / 2, interpolation=cv2.INTER_AREA)
+            return cv2.resize(_jpeg(small, 40), picture.shape[1::-1], interpolation=cv2.INTER_CUBIC)
         case Damage.JPEG:
-            data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 12])[1]
-            return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+            return _jpeg(picture, 12)
         case Damage.NOISE:
             noise = np.random.default_rng(0).normal(0, 14, picture.shape)
             return np.clip(picture + noise, 0, 255).round().astype(np.uint8)
+
+
+def _jpeg(picture: Pixels, quality: int) -> Pixels:
+    coded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1])
 
 
 def face_psnr(picture: Pixels, original: Pixels) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import CheckpointError
@@ -75,7 +75,7 @@ def write_checkpoint(
     header = {**(metadata or {}), "format": "gpen", "config": json.dumps(asdict(config))}
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # a rename cannot cross file systems
     try:
-        save_file(contents, temporary, header)
+        temporary.write_bytes(save(contents, header))  # safetensors' own `save_file` hides the file from other users
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(

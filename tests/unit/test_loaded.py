@@ -1,0 +1,76 @@
+"""A model that is ready: its precision, its memory, how much it takes on at once."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import gpen
+from gpen.model.checkpoint import write_checkpoint
+from gpen.model.config import GPENConfig
+from gpen.model.loaded import MOST_AT_ONCE, GPENModel
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("models") / "small.safetensors"
+    config = GPENConfig.released(128, 2, 1 / 16, 64, 4)
+    write_checkpoint(path, {name: torch.randn(shape) for name, shape in config.official_shapes().items()})
+    return path
+
+
+class SmallCard(GPENModel):
+    """Says that its device is a card with so much free memory, which nobody needs to have."""
+
+    free = 0.0
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cuda")
+
+    def free_bytes(self) -> float:
+        return self.free
+
+
+def on_card(file: Path, free: float) -> SmallCard:
+    model = gpen.load_model(file, device="cpu")
+    card = SmallCard(model.network, model.name, model.task, model.dtype)
+    card.free = free
+    return card
+
+
+def test_auto_memory_follows_what_is_free(file: Path) -> None:
+    normal = on_card(file, 0).activation_bytes(1, "normal")
+    assert on_card(file, 2 * normal)._memory_for(1) == "normal"
+    assert on_card(file, 0.9 * normal)._memory_for(1) == "low"
+    assert on_card(file, 1.5 * normal)._memory_for(2) == "low"
+    assert on_card(file, 2 * normal).in_low_memory()._memory_for(1) == "low"
+
+
+def test_batch_follows_what_is_free(file: Path) -> None:
+    normal = on_card(file, 0).activation_bytes(1, "normal")
+    assert on_card(file, 0).pictures_at_once() == 1
+    assert on_card(file, 7 * normal).pictures_at_once() == 3
+    assert on_card(file, 1e15).pictures_at_once() == MOST_AT_ONCE
+    assert gpen.load_model(file, device="cpu").pictures_at_once() == 1
+
+
+def test_low_memory_gives_the_same_picture(file: Path) -> None:
+    x = torch.rand(2, 3, 128, 128) * 2 - 1
+    normal, low = (gpen.load_model(file, device="cpu", memory=memory)(x) for memory in ("normal", "low"))
+    torch.testing.assert_close(low, normal, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_precision_is_that_of_the_weights(file: Path, precision: str) -> None:
+    model = gpen.load_model(file, device="cpu", precision=precision)
+    assert {parameter.dtype for parameter in model.network.parameters()} == {model.dtype}
+    y = model(torch.rand(1, 3, 128, 128) * 2 - 1)
+    assert y.dtype == torch.float32 and y.isfinite().all()
+
+
+@pytest.mark.parametrize(("setting", "value"), [("precision", "int4"), ("memory", "tiny")])
+def test_wrong_setting_names_the_choices(file: Path, setting: str, value: str) -> None:
+    with pytest.raises(gpen.SettingError, match=rf"unknown {setting} '{value}'; choose one of: auto, "):
+        gpen.load_model(file, device="cpu", **{setting: value})
