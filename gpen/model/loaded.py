@@ -15,6 +15,7 @@ from .checkpoint import Checkpoint
 from .layout import from_official
 from .memory import activation_bytes
 from .network import GPEN
+from .strips import run_in_strips
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """What "auto" chooses from."""
@@ -57,7 +58,7 @@ class GPENModel:
         memory = self._memory_for(len(x))
         self.make_ready(self.activation_bytes(len(x), memory))
         with torch.inference_mode():
-            return self.network(x.to(self.device, self.dtype), memory)
+            return run_in_strips(self.network, x.to(self.device, self.dtype), memory)
 
     def make_ready(self, activation_bytes: int) -> None:
         """Runs before every batch: a place to bring the weights to the device, with so much room beside them."""

@@ -24,7 +24,6 @@ from torch import Tensor, nn
 
 from . import ops as casting_ops
 from .config import GPENConfig
-from .strips import run_in_strips
 
 
 class GPEN(nn.Module):
@@ -50,19 +49,16 @@ class GPEN(nn.Module):
         )
         self.constant = Constant(config.constant_channels, **factory)
         convs = range(len(config.generator_channels))
-        self.convs = nn.ModuleList(StyledConv(config, conv, ops, **factory) for conv in convs)
-        self.to_rgbs = nn.ModuleList(ToRGB(config, conv, ops, **factory) for conv in convs if conv % 2 == 0)
+        self.convs: Any = nn.ModuleList(StyledConv(config, conv, ops, **factory) for conv in convs)
+        self.to_rgbs: Any = nn.ModuleList(ToRGB(config, conv, ops, **factory) for conv in convs if conv % 2 == 0)
         self.register_load_state_dict_post_hook(lay_out)
 
-    def forward(self, x: Tensor, memory: str = "normal") -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """(B, 3, input_size, input_size) in -1..1 → (B, 3, size, size), about -1..1, not clamped.
 
-        `memory`, "normal" or "low", changes how it is computed and not what: see `strips.py`.
+        Every map is computed in one piece: for training and for export, and easiest to read. `strips.py` computes the
+        same in a fraction of the memory.
         """
-        return self.whole(x) if torch.is_grad_enabled() else run_in_strips(self, x, memory)
-
-    def whole(self, x: Tensor) -> Tensor:
-        """What `forward` computes, with every map in one piece: for training and for export, and easiest to read."""
         features = self.encode(x)
         latent = self.map(features[0])
         hidden = self.constant(features[0])
@@ -110,9 +106,7 @@ class StyledConv(nn.Module):
         self.energy = ops.Linear(inputs, outputs, bias=False, **factory)
         self.noise = NoiseActivation(outputs, config.noise_channels(conv), **factory)
 
-    def forward(
-        self, x: Tensor, scales: tuple[Tensor, Tensor], feature: Tensor, rows: slice = slice(None)
-    ) -> Tensor:
+    def forward(self, x: Tensor, scales: tuple[Tensor, Tensor], feature: Tensor, rows: slice = slice(None)) -> Tensor:
         """(B, in, H, W) → (B, out + feature channels, H', W'), H' being 2H where the layer upsamples.
 
         Args:
@@ -181,7 +175,7 @@ class ToRGB(nn.Module):
         self.conv = ops.Conv2d(inputs, 3, 1, **factory)
 
     def forward(self, x: Tensor, weight: Tensor, rgb: Tensor | None) -> Tensor:
-        """(B, in, H, W), what `weight` returned and the picture so far, upsampled → the picture (B, 3, H, W), float32."""
+        """(B, in, H, W), what `weight` returned, the upsampled picture so far → the picture (B, 3, H, W), float32."""
         out = torch.baddbmm(self.conv.bias.to(x)[:, None], weight.to(x), x.flatten(2)).float()
         out = out.unflatten(2, x.shape[2:])
         return out if rgb is None else out + rgb
@@ -219,7 +213,7 @@ def activate(x: Tensor) -> Tensor:
 
 
 def blur(x: Tensor, pad: int, gain: float = 1.0) -> Tensor:
-    """Filter with outer([1, 3, 3, 1]) / 64 · gain after zero-padding each side by `pad`; the sides grow by 2·pad - 3."""
+    """Zero-pad each side by `pad`, then filter with outer([1, 3, 3, 1]) / 64 · gain; sides grow by 2·pad - 3."""
     # Computed where x is, for a copy from the CPU would make a GPU wait.
     i = torch.arange(4, dtype=x.dtype, device=x.device)
     taps = 1 + i * (3 - i)

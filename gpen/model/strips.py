@@ -12,8 +12,6 @@ Octave 0 is 4×4, octave 1 is 8×8 and so on, in the encoder and in the generato
 `bottom`. `memory.py` knows how many bytes all this takes: what changes here changes there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
@@ -24,7 +22,7 @@ from .config import GPENConfig
 
 
 def run_in_strips(net: network.GPEN, x: Tensor, memory: str) -> Tensor:
-    """What `net.whole(x)` computes, without gradients; `memory` is "normal" or "low"."""
+    """What `net(x)` computes, without gradients; `memory` is "normal" or "low"."""
     plan = Plan(net.config, memory, len(x), x.dtype, x.device.type)
     encoder = EncoderRows(net, x.contiguous(memory_format=torch.channels_last), plan)
     return GeneratorRows(net, encoder, plan).picture()
@@ -43,13 +41,15 @@ class Plan:
 
     def __init__(self, config: GPENConfig, memory: str, batch: int, dtype: torch.dtype, device: str):
         self.config, self.batch, self.dtype = config, batch, dtype
-        # A few strips at once fit a processor's last cache; a GPU needs more pixels to be busy.
-        self.strip_bytes = (8 if device == "cpu" else 64) * 2**20
+        # A few of these fit a processor's last cache; a GPU needs more pixels at once to be busy.
+        self.strip_bytes = (8 if device == "cpu" or memory == "low" else 64) * 2**20
         self.last_octave = len(config.generator_channels) // 2
         self.encoder_octaves = len(config.encoder_channels)
         self.kept_octaves = max(1, self.last_octave if memory == "normal" else self.last_octave - 1)
         """So many of the generator's octaves, the coarsest ones, are kept whole."""
-        self.kept_features = self.encoder_octaves if memory == "normal" else min(self.encoder_octaves, self.kept_octaves)
+        self.kept_features = (
+            self.encoder_octaves if memory == "normal" else min(self.encoder_octaves, self.kept_octaves)
+        )
         """So many of the encoder's."""
 
     def generator_step(self, octave: int) -> int:
@@ -101,7 +101,7 @@ class GeneratorRows:
         self.scales = [styled.scales(latent, self.coarsest.dtype) for styled in net.convs]
         self.weights = [to_rgb.weight(latent) for to_rgb in net.to_rgbs]
         hidden = net.convs[0](net.constant(self.coarsest), self.scales[0], self.coarsest)
-        self.kept = {0: (hidden, net.to_rgbs[0](hidden, self.weights[0], None))}
+        self.kept: dict[int, tuple[Tensor, ...]] = {0: (hidden, net.to_rgbs[0](hidden, self.weights[0], None))}
 
     def picture(self) -> Tensor:
         """(B, 3, size, size), float32."""
@@ -114,7 +114,7 @@ class GeneratorRows:
         (picture,) = assemble(last, plan.generator_step(last), lambda *rows: self.rows(*rows)[1:])
         return picture
 
-    def rows(self, octave: int, top: int, bottom: int) -> tuple[Tensor, Tensor]:
+    def rows(self, octave: int, top: int, bottom: int) -> tuple[Tensor, ...]:
         """The map (B, C, bottom - top, side) and the picture (B, 3, bottom - top, side)."""
         if octave in self.kept:
             hidden, rgb = self.kept[octave]

@@ -226,7 +226,7 @@ class TestWriteCheckpoint:
         path.write_bytes(b"old")
         with pytest.raises(CheckpointError, match="missing"):
             write_checkpoint(path, {name: tensor for name, tensor in ZEROS.items() if name != "generator.to_rgb1.bias"})
-        monkeypatch.setattr("gpen.model.checkpoint.save_file", lambda *args: os.truncate(path.parent / "none", 0))
+        monkeypatch.setattr("gpen.model.checkpoint.save", lambda *args: os.truncate(path.parent / "none", 0))
         with pytest.raises(CheckpointError, match="cannot be written"):
             write_checkpoint(path, ZEROS)
         assert [file.name for file in tmp_path.iterdir()] == ["file.safetensors"]

@@ -1,0 +1,121 @@
+"""The rows of the benchmark's table: one network of random weights, run in every way there is."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gpen.model.config import GPENConfig
+from gpen.model.layout import from_official
+from gpen.model.network import GPEN
+from gpen.model.strips import run_in_strips
+
+from . import onnx
+from .measure import Timing, interleaved, peak_bytes, psnr
+from .plain import PlainGPEN
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+MEMORIES = ("normal", "low")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to run one network; bytes and dB are None where they cannot be measured."""
+
+    size: int
+    name: str
+    timing: Timing
+    speedup: float
+    """How many times faster than the plain execution."""
+    activations: int | None
+    weights: int
+    psnr: float | None
+    """Against the plain execution in float32, in dB; infinite where nothing differs."""
+
+
+def random_checkpoint(config: GPENConfig, seed: int = 0) -> dict[str, Tensor]:
+    """Official tensors as training starts from, but with biases and feature weights that are not zero."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors: dict[str, Tensor] = {}
+    for name, shape in config.official_shapes().items():
+        tensor = torch.randn(shape, generator=generator)
+        if name.endswith("modulation.bias"):
+            tensor = torch.ones(shape)
+        elif name.startswith("generator.style"):
+            tensor = tensor * 100  # undone by the learning rate multiplier 0.01
+        elif name.endswith("bias"):
+            tensor = tensor * 0.1
+        elif name.endswith("noise.weight"):
+            tensor = tensor.abs() * 0.3
+        tensors[name] = tensor
+    return tensors
+
+
+@torch.no_grad()
+def measure(size: int, precisions: list[str], runs: int, device: torch.device) -> list[Row]:
+    """Run a released configuration (channel multiplier 2) of that size in every way, batch 1."""
+    config = GPENConfig.released(size)
+    tensors = {name: tensor.to(device) for name, tensor in random_checkpoint(config).items()}
+    picture = (torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(1)) * 2 - 1).to(device)
+    plain = PlainGPEN(config, tensors)
+    calls: dict[str, Callable[[], Tensor]] = {"plain, fp32": lambda: plain(picture)}
+    weights = {"plain, fp32": _bytes(tensors)}
+    for precision in precisions:
+        dtype = PRECISIONS[precision]
+        network = GPEN(config).to(device).eval()
+        network.load_state_dict(from_official(config, tensors))
+        network.to(dtype)
+        for memory in MEMORIES:
+            name = f"{precision}, {memory}"
+            calls[name] = partial(run_in_strips, network, picture.to(dtype), memory)
+            weights[name] = _bytes(network.state_dict())
+    if device.type == "cpu" and (session := onnx.session(config, tensors)):
+        calls["onnxruntime, fp32"] = lambda: session(picture)
+        weights["onnxruntime, fp32"] = weights["plain, fp32"]
+    reference = calls["plain, fp32"]()
+    quality = {name: psnr(call().float(), reference) for name, call in calls.items()}
+    # onnxruntime has an allocator of its own.
+    peaks = {name: None if name.startswith("onnx") else peak_bytes(call, device) for name, call in calls.items()}
+    timings = interleaved(calls, runs)
+    slowest = timings["plain, fp32"].median
+    return [
+        Row(size, name, timings[name], slowest / timings[name].median, peaks[name], weights[name], quality[name])
+        for name in calls
+    ]
+
+
+def markdown(rows: list[Row], device: torch.device) -> str:
+    """The table, and what it was measured on."""
+    lines = [
+        f"Measured with PyTorch {torch.__version__} on {_machine(device)}, batch 1, random weights, channel",
+        "multiplier 2. Times are medians of interleaved runs ± half the distance between their quartiles.",
+        "",
+        "| size | how | time | faster than plain | activations, MB | weights, MB | PSNR, dB |",
+        "|--:|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        time = f"{row.timing.median:.2f} s ± {row.timing.spread / 2:.2f}"
+        activations = "" if row.activations is None else f"{row.activations / 1e6:.0f}"
+        quality = "" if row.psnr is None or row.psnr == float("inf") else f"{row.psnr:.0f}"
+        cells = (row.size, row.name, time, f"{row.speedup:.1f}×", activations, f"{row.weights / 1e6:.0f}", quality)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _bytes(tensors: dict[str, Tensor]) -> int:
+    return sum(tensor.nbytes for tensor in tensors.values())
+
+
+def _machine(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")  # elsewhere the platform knows the name
+    name = platform.processor() or platform.machine()
+    if cpuinfo.is_file():
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()}), {torch.get_num_threads()} threads"

@@ -1,0 +1,80 @@
+"""Strips give the same picture, and the estimate of their memory holds."""
+
+import pytest
+import torch
+
+from benchmarks.measure import peak_bytes, psnr
+from benchmarks.table import random_checkpoint
+from gpen.model.config import GPENConfig
+from gpen.model.layout import from_official
+from gpen.model.memory import activation_bytes
+from gpen.model.network import GPEN
+from gpen.model.strips import Plan, run_in_strips
+
+TOLERANCE = 1e-5
+"""Of a picture in -1..1, in float32."""
+SMALL = GPENConfig.released(128, channel_multiplier=1, narrow=0.125, style_dim=64, mapping_layers=2)
+SMALLER_INPUT = GPENConfig.released(64, 1, 0.125, style_dim=64, mapping_layers=2, input_size=16)
+"""A "-D" network: noise above the encoder's resolution."""
+
+
+def network(config: GPENConfig, dtype: torch.dtype = torch.float32) -> GPEN:
+    net = GPEN(config).eval()
+    net.load_state_dict(from_official(config, random_checkpoint(config)))
+    return net.to(dtype)
+
+
+def pictures(config: GPENConfig, batch: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(2)
+    return torch.rand(batch, 3, config.input_size, config.input_size, generator=generator) * 2 - 1
+
+
+@pytest.mark.parametrize("memory", ["normal", "low"])
+@pytest.mark.parametrize("config", [SMALL, SMALLER_INPUT], ids=["small", "smaller input"])
+class TestSamePicture:
+    @pytest.mark.parametrize("rows", [6, 22])
+    def test_strips_of_any_height(
+        self, config: GPENConfig, memory: str, rows: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Plan, "_step", lambda *_: rows)
+        net, x = network(config), pictures(config, 2)
+        with torch.inference_mode():
+            torch.testing.assert_close(run_in_strips(net, x, memory), net(x), rtol=0, atol=TOLERANCE)
+
+    @pytest.mark.parametrize(("dtype", "least"), [(torch.float16, 50), (torch.bfloat16, 40)])
+    def test_half_precision(self, config: GPENConfig, memory: str, dtype: torch.dtype, least: float) -> None:
+        net, x = network(config, dtype), pictures(config, 1)
+        with torch.inference_mode():
+            assert psnr(run_in_strips(net, x.to(dtype), memory), net(x.to(dtype))) >= least
+
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_smallest_networks(size: int) -> None:
+    config = GPENConfig.released(size, 1, 0.0625, style_dim=16, mapping_layers=1)
+    net, x = network(config), pictures(config, 1)
+    with torch.inference_mode():
+        torch.testing.assert_close(run_in_strips(net, x, "low"), net(x), rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("memory", ["normal", "low"])
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize(
+    "config",
+    [GPENConfig.released(256, 1, 0.5), GPENConfig.released(512, 1, 0.5), GPENConfig.released(1024, 1, 0.25)],
+    ids=["256", "512", "1024"],
+)
+def test_estimate(config: GPENConfig, batch: int, memory: str) -> None:
+    net = GPEN(config).eval()
+    net.load_state_dict(net.state_dict())  # weights as they lie after loading; their values do not matter
+    x = pictures(config, batch)
+    with torch.inference_mode():
+        peak = peak_bytes(lambda: run_in_strips(net, x, memory), x.device)
+    assert activation_bytes(config, batch, x.dtype, memory) == pytest.approx(peak, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("size", "memory", "megabytes"),
+    [(512, "normal", 330), (512, "low", 120), (1024, "low", 250), (2048, "low", 450)],
+)
+def test_released_networks_stay_small(size: int, memory: str, megabytes: int) -> None:
+    assert activation_bytes(GPENConfig.released(size), 1, torch.float32, memory) <= megabytes * 1e6
