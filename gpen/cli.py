@@ -1,6 +1,7 @@
 """The command line: `python -m gpen restore|models|convert`."""
 
 import argparse
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ OK, SOME_FAILED, UNUSABLE = 0, 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command → 0 where all went well, 1 where some pictures failed, 2 where nothing could be done."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Windows writes into files and pipes in a code page that lacks the letters of many file names.
+            stream.reconfigure(errors="backslashreplace")
     try:
         return options.run(options)
     except GPENError as error:
@@ -80,7 +85,7 @@ class Job:
 
 
 def _restore(options: argparse.Namespace) -> int:
-    jobs = list(_jobs(options.inputs, options.output))
+    jobs = _jobs(options.inputs, options.output)
     download = {"download": not options.offline, "on_progress": _download_bar()}
     model = load_model(
         options.model, precision=options.precision, memory=options.memory, device=options.device, **download
@@ -113,32 +118,49 @@ def _restore(options: argparse.Namespace) -> int:
     return SOME_FAILED if failed else OK
 
 
-def _jobs(inputs: Sequence[Path], output: Path) -> Iterator[Job]:
+def _jobs(inputs: Sequence[Path], output: Path) -> list[Job]:
     """What to restore and where to; below a folder the pictures keep their places.
 
-    Raises `SettingError` where two pictures would be written to one file, or one over its original.
+    Raises `SettingError` where there is nothing to do, where a result would be written over a picture that was given,
+    or two results to one file.
     """
-    as_file = len(inputs) == 1 and inputs[0].is_file() and output.suffix.lower() in SUFFIXES and not output.is_dir()
-    targets: dict[Path, Path] = {}
-    for source, place in _pictures(inputs):
-        if output.resolve() in source.resolve().parents and not as_file:
-            continue  # of an earlier run
-        target = output if as_file else output / place
-        if target.resolve() == source.resolve():
-            raise SettingError(f"{source} would be overwritten; choose another --output")
-        if (other := targets.setdefault(target.resolve(), source)) != source:
-            raise SettingError(f"{other} and {source} would both become {target}; restore them in two runs")
-        yield Job(source, target)
+    as_file = _is_picture_file(inputs, output)
+    jobs = [Job(source, output if as_file else output / place) for source, place in _pictures(inputs, output)]
+    if not jobs:
+        raise SettingError("there is nothing to restore: all pictures lie in the --output folder, from an earlier run")
+    originals = {job.source.resolve() for job in jobs}
+    sources: dict[Path, Path] = {}
+    for job in jobs:
+        target = job.target.resolve()
+        if target in originals:
+            raise SettingError(f"{job.target} would be overwritten; choose another --output")
+        if (other := sources.setdefault(target, job.source)) != job.source:
+            raise SettingError(f"{other} and {job.source} would both become {job.target}; restore them in two runs")
+    return jobs
 
 
-def _pictures(inputs: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Each picture and its place below the output folder."""
+def _is_picture_file(inputs: Sequence[Path], output: Path) -> bool:
+    """Whether the output is meant as the one file for the one picture, and not as a folder."""
+    if output.is_dir() or not output.suffix:
+        return False
+    single = len(inputs) == 1 and not inputs[0].is_dir()
+    known = output.suffix.lower() in SUFFIXES
+    if single and not known:
+        raise SettingError(f"{output} cannot be written; expected a folder or a file in {', '.join(SUFFIXES)}")
+    if known and not single:
+        raise SettingError(f"{output} looks like a picture, but several are to be written; give a folder as --output")
+    return single
+
+
+def _pictures(inputs: Sequence[Path], output: Path) -> Iterator[tuple[Path, Path]]:
+    """Each picture and its place below the output folder; in a folder, results of an earlier run are passed over."""
     for given in inputs:
         if given.is_dir():
+            earlier = output.resolve() if given.resolve() in output.resolve().parents else None
             found = sorted(path for path in given.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
             if not found:
                 raise SettingError(f"there is no picture in {given}; expected files that end in {', '.join(SUFFIXES)}")
-            yield from ((path, path.relative_to(given)) for path in found)
+            yield from ((path, path.relative_to(given)) for path in found if earlier not in path.resolve().parents)
         else:
             yield given, Path(given.name)
 

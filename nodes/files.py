@@ -38,13 +38,14 @@ def folders() -> Folders:
 
 def model_choices() -> tuple[str, ...]:
     """ "preview", then the GPEN files on disk, then those that can be fetched: file names, as workflows keep them."""
+    ours = {Path(folder) for folder in folder_paths.get_folder_paths("gpen")}
     on_disk = {
         path.name
         for folder in folders()["gpen"]
         if folder.is_dir()
         for path in folder.iterdir()
-        # Other packs' restorers lie in the shared folder; everything in our own folder is meant for us.
-        if path.suffix in SUFFIXES and (folder.name == "gpen" or "gpen" in path.name.lower())
+        # Other packs' restorers lie in the shared folder; everything in our own folders is meant for us.
+        if path.suffix.lower() in SUFFIXES and (folder in ours or "gpen" in path.name.lower())
     }
     released = [release.file for release in RELEASES if release.kind == "gpen"]
     return ("preview", *sorted(on_disk), *(file for file in released if file not in on_disk))

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..gpen.model.checkpoint import read_checkpoint
 from ..gpen.model.loaded import MEMORY, PRECISIONS
 from ..gpen.weights.catalogue import task_of
+from ..gpen.weights.record import record_path
 from .comfy import CATEGORY, ManagedModel, ModelType, check_choices
 from .files import fetched_model_path, model_choices, model_path
 
@@ -59,8 +60,9 @@ class GPENLoadModel(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, file: str, **_: str) -> float:
         # The name is part of ComfyUI's cache key already; a file that was replaced under it is not.
+        # One that we fetched has a record to be checked against, and was not there yet when it was first asked for.
         path = model_path(file)
-        return path.stat().st_mtime if path else 0.0
+        return path.stat().st_mtime if path and not record_path(path).is_file() else 0.0
 
     @classmethod
     def execute(cls, file: str, precision: str, memory: str) -> io.NodeOutput:

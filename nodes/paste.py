@@ -4,8 +4,9 @@ import torch
 from comfy_api.latest import io
 
 from ..gpen.faces.face import Faces
+from ..gpen.faces.report import describe
 from ..gpen.image.paste import MASKS, paste_faces
-from .comfy import CATEGORY, FacesType, check_choices, on_intermediate_device, progress
+from .comfy import CATEGORY, FacesType, check_choices, on_intermediate_device, progress, say
 
 
 class GPENPasteFaces(io.ComfyNode):
@@ -28,6 +29,7 @@ class GPENPasteFaces(io.ComfyNode):
                 io.Image.Output(display_name="image", tooltip="The picture with its faces restored."),
                 io.Mask.Output(display_name="mask", tooltip="How much of each pixel comes from a restored face."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -37,7 +39,15 @@ class GPENPasteFaces(io.ComfyNode):
     @classmethod
     def execute(cls, image: torch.Tensor, faces: Faces, strength: float, mask: str) -> io.NodeOutput:
         pasted = paste_faces(image, faces, strength=strength, mask=mask, on_face=progress())
-        return io.NodeOutput(on_intermediate_device(pasted.image), on_intermediate_device(pasted.mask))
+        return io.NodeOutput(
+            on_intermediate_device(pasted.image), on_intermediate_device(pasted.mask), ui=say(_report(faces), cls)
+        )
+
+
+def _report(faces: Faces) -> str:
+    if len(faces) and all(face.restored is None for face in faces):
+        return "nothing to paste: no face is restored. Restore Faces (GPEN) belongs between finding and pasting."
+    return describe(faces)
 
 
 def strength_input() -> io.Float.Input:

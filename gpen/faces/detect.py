@@ -43,7 +43,8 @@ def find_faces(
     for frame in range(frames):
         pixels = to_uint8(picture[frame])
         if scale < 1:
-            pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
         small = (pixels.shape[1], pixels.shape[0])
         found = [face for face in detector(pixels, threshold) if face.flaw is None]
         faces += Faces(tuple(replace(face, frame=frame) for face in found), *small, frames).scaled_to(width, height)

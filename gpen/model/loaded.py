@@ -131,9 +131,15 @@ def load_network(
         memory: as in `GPENModel`.
         device: where it stays.
 
-    Raises `SettingError` for an unknown precision or memory.
+    Raises `SettingError` for an unknown precision or memory, and for a device that is not there.
     """
-    device = torch.device(device)
+    try:
+        device = torch.device(device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # the second where this PyTorch was built without that device
+        raise SettingError(
+            f"the device {str(device)!r} cannot be used here: {error}; choose another, or cpu"
+        ) from error
     if precision == "auto":
         precision = "fp16" if device.type == "cuda" else "fp32"
     if precision not in PRECISIONS:

@@ -95,6 +95,14 @@ def test_no_face_passes_the_picture_through(client: Client) -> None:
     assert run.outputs[node(graph, "GPENRestore")]["text"] == ["no face found"]
 
 
+def test_pasting_what_was_not_restored_says_so(client: Client) -> None:
+    graph = stations(client, BAD)
+    paste = next(node for node in graph.nodes if node.class_type == "GPENPasteFaces")
+    paste.inputs["faces"] = next(node for node in graph.nodes if node.class_type == "GPENDetectFaces").out()
+    run = client.run(graph)
+    assert "no face is restored" in run.outputs[paste.id]["text"][0]
+
+
 def test_before_and_after_of_no_face_do_not_run(client: Client) -> None:
     graph = stations(client, data.coffee()[:128, :128])
     restore = next(node for node in graph.nodes if node.class_type == "GPENRestoreFaces")

@@ -1,5 +1,6 @@
 """The command line, as a person runs it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,12 @@ def test_results_are_not_read_again(head: Path) -> None:
     ("arguments", "words"),
     [
         (["restore", "IN", "--output", "IN"], "would be overwritten"),
+        (["restore", "IN", "--output", "FOLDER OF IN"], "would be overwritten"),
+        (["restore", "FOLDER OF IN", "--output", "FOLDER OF IN"], "would be overwritten"),
+        (["restore", "FOLDER OF IN", "OTHER FOLDER", "--output", "OTHER FOLDER"], "would be overwritten"),
+        (["restore", "IN", "--output", "OUT.gif"], "expected a folder or a file"),
+        (["restore", "FOLDER OF IN", "--output", "OUT.png"], "looks like a picture"),
+        (["restore", "IN", "--output", "OUT", "--device", "toaster"], "'toaster' cannot be used here"),
         (["restore", "IN", "IN/../../other/head.png", "--output", "OUT"], "would both become"),
         (["restore", "IN", "--output", "OUT", "--model", "nothing.pth"], "no model file 'nothing.pth'"),
         (["restore", "IN", "--output", "OUT", "--model", "GPEN-BFR-512", "--offline"], "GPEN-BFR-512.pth"),
@@ -86,12 +93,14 @@ def test_mistakes_are_one_line(
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "head.png").write_bytes(head.read_bytes())
     places = {"IN": str(head), "OUT": str(tmp_path / "out"), "OUT.safetensors": str(tmp_path / "out.safetensors")}
+    places |= {"FOLDER OF IN": str(head.parent), "OTHER FOLDER": str(tmp_path / "other")}
+    places |= {"OUT.gif": str(tmp_path / "out.gif"), "OUT.png": str(tmp_path / "out.png")}
     places["IN/../../other/head.png"] = str(tmp_path / "other" / "head.png")
     before = head.read_bytes()
     assert main([places.get(argument, argument) for argument in arguments]) == 2
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1 and errors[0].startswith("gpen: ") and words in errors[0]
-    assert head.read_bytes() == before
+    assert head.read_bytes() == (tmp_path / "other" / "head.png").read_bytes() == before
 
 
 def test_lists_the_catalogue(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -108,8 +117,11 @@ def test_converts(shared: Path, tmp_path: Path) -> None:
     assert checkpoint.metadata["task"] == "inpainting" and checkpoint.config.size == 64
 
 
-def test_runs_as_a_module(head: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "gpen", "restore", str(head), "--output", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_runs_as_a_module_into_a_pipe_that_lacks_letters(head: Path, tmp_path: Path) -> None:
+    named = head.rename(head.with_name("фото.png"))
+    command = [sys.executable, "-m", "gpen", "restore", str(named), "--output", str(tmp_path / "out"), "--verbose"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out" / "head.png").is_file()
+    assert "1 face found, 1 restored" in done.stdout
+    assert (tmp_path / "out" / "фото.png").is_file()

@@ -64,7 +64,7 @@ def test_batch_of_frames(astronaut: torch.Tensor) -> None:
     assert faces.frames == 3 and [face.frame for face in faces] == [0, 2]
 
 
-@pytest.mark.parametrize(("height", "width"), [(16, 16), (1, 1), (16, 2000), (2000, 17)])
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (1, 1), (16, 2000), (2000, 17), (1, 4000)])
 def test_any_size(height: int, width: int, folders: Folders) -> None:
     for name in ("yunet", "retinaface_mobilenet0.25", "mtcnn"):
         assert len(gpen.detect_faces(torch.rand(1, height, width, 3), name, folders=folders)) == 0
