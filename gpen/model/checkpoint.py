@@ -28,7 +28,7 @@ STRANGERS = (
     ("ClassHead.", "a RetinaFace face detector"),
     ("out_mask_conv", "a ParseNet face parser"),
     ("cp.resnet.", "a BiSeNet face parser"),
-    # GPEN's author: "GPEN-BFR-512-D is the discriminator" (https://github.com/yangxy/GPEN/issues/43).
+    # GPEN's author, in the official repository: "GPEN-BFR-512-D is the discriminator".
     ("final_conv.0.weight", 'a discriminator (such as the released "-D" files), which only training uses'),
 )
 """Part of a tensor's name → the model it gives away: what people keep in the same folder, and pick by mistake."""

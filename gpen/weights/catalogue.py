@@ -2,7 +2,7 @@
 
 Hashes are listed only where the file has been at hand to check; every other file is recorded when it is fetched
 (`record.py`). The released files `GPEN-BFR-256-D` and `GPEN-BFR-512-D` are left out: they are discriminators, which
-only training uses (their author, https://github.com/yangxy/GPEN/issues/43).
+only training uses, as their author says in the official repository.
 """
 
 import os
