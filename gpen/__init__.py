@@ -12,7 +12,7 @@ from .api import detect_faces, find_detector, load_model
 from .errors import CheckpointError, DetectorError, DownloadError, GPENError, PictureError, SettingError
 from .faces.face import Face, Faces
 from .image.paste import paste_faces
-from .pipeline import restore, restore_faces
+from .pipeline import restore, restore_faces, restore_tiled
 
 __all__ = [
     "CheckpointError",
@@ -29,4 +29,5 @@ __all__ = [
     "paste_faces",
     "restore",
     "restore_faces",
+    "restore_tiled",
 ]

@@ -1,19 +1,23 @@
 """How a picture flows: find the faces, cut each out upright, run the network, put it back."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from .errors import GPENError, SettingError
+from .errors import SettingError
 from .faces.alignment import align, crop_face
 from .faces.detect import find_faces
 from .faces.detectors import Detector
 from .faces.face import Face, Faces
 from .image.paste import MASKS, paste_faces
 from .image.picture import as_rgb
+from .image.tiles import faded_tiles
+from .model.batches import restore_in_batches
 from .model.loaded import GPENModel
 
 OnStep = Callable[[int, int], None]
@@ -61,8 +65,7 @@ def restore_faces(
         model: the network.
         picture: (B, H, W, C) in 0..1, of any size: faces found in a smaller or larger copy of it are moved along.
         faces: what to restore.
-        batch: how many crops go through the network at once, by default what suits the device. Where memory runs out
-            it is halved, and one face that does not fit is run in low memory.
+        batch: how many crops go through the network at once; see `restore_in_batches`.
         on_face: called after each face.
 
     Raises `SettingError` where faces and picture do not belong together, `GPENError` where one face does not fit
@@ -72,51 +75,68 @@ def restore_faces(
     frames, height, width, _ = picture.shape
     if faces.frames != frames:
         raise SettingError(f"the faces were found in a batch of {faces.frames} pictures, and this one has {frames}")
-    pending, done = list(faces.scaled_to(width, height)), []
-    batch = batch or model.pictures_at_once()
-    while pending:
-        group = [_cut(picture, face, model.size) for face in pending[:batch]]
-        restored = _restore_or_none(model, [face.crop for face in group if face.crop is not None])
-        if restored is None:
-            # The exception and the tensors it held are gone by now, so that the next try finds their memory free.
-            if len(group) > 1:
-                batch = len(group) // 2
-            elif model.memory != "low":
-                model = model.in_low_memory()
-            else:
-                raise GPENError(
-                    f"not enough memory for one face at {model.size}×{model.size}; "
-                    "close other programs, choose a lower precision or a smaller model"
-                )
-            continue
-        del pending[: len(group)]
-        for face in group:
-            done.append(face if face.crop is None else replace(face, restored=restored.pop(0), fate="restored"))
-            if on_face:
-                on_face(len(done), len(faces))
-    return Faces(tuple(done), width, height, frames)
+    moved = faces.scaled_to(width, height)
+    flaws = [face.flaw or _flaw_here(face, width, height) for face in moved]
+    places = [None if flaw else align(face.landmarks, model.size) for face, flaw in zip(moved, flaws, strict=True)]
+    cuts = [
+        partial(crop_face, picture[face.frame], place[0], model.size)
+        for face, place in zip(moved, places, strict=True)
+        if place
+    ]
+    restored = restore_in_batches(model, cuts, batch)
+    done: list[Face] = []
+    for face, flaw, place in zip(moved, flaws, places, strict=True):
+        if place is None:
+            done.append(replace(face, fate=f"skipped: {flaw}"))
+        else:
+            crop, after = next(restored)
+            done.append(replace(face, crop=crop, restored=after, crop_to_picture=place[1], fate="restored"))
+        if on_face:
+            on_face(len(done), len(faces))
+    return moved.with_faces(done)
 
 
-def _cut(picture: Tensor, face: Face, size: int) -> Face:
-    """The face with its crop, or with the reason why it cannot have one."""
-    height, width = picture.shape[1:3]
+def restore_tiled(
+    model: GPENModel, picture: Tensor, *, overlap: int = 64, batch: int | None = None, on_tile: OnStep | None = None
+) -> Tensor:
+    """Run the network over a whole picture of any size, in tiles of the network's size that fade into each other.
+
+    Args:
+        model: the network.
+        picture: (B, H, W, C) in 0..1.
+        overlap: least overlap of neighbouring tiles, in pixels, from 0 to half of the network's size.
+        batch: as in `restore_faces`.
+        on_tile: called after each tile.
+
+    Returns (B, H, W, 3) float32 in 0..1. Raises `SettingError` for an overlap that is out of range, and what
+    `restore_faces` raises.
+    """
+    size = model.size
+    if not 0 <= overlap <= size // 2:
+        raise SettingError(f"the overlap must be between 0 and {size // 2}, half of the model's size; it is {overlap}")
+    picture = as_rgb(picture)
+    frames, height, width, _ = picture.shape
+    # A picture that is smaller than a tile is continued with its edge.
+    missing = (0, max(0, size - width), 0, max(0, size - height))
+    padded = F.pad(picture.movedim(3, 1), missing, mode="replicate").movedim(1, 3)
+    rows, columns = (faded_tiles(side, size, overlap) for side in padded.shape[1:3])
+    tiles = [(frame, row, column) for frame in range(frames) for row in rows for column in columns]
+    cuts = [
+        partial(padded.__getitem__, np.s_[frame, top : top + size, left : left + size])
+        for frame, (top, _), (left, _) in tiles
+    ]
+    result = torch.zeros_like(padded)
+    restored = restore_in_batches(model, cuts, batch)
+    for done, (frame, (top, down), (left, across)) in enumerate(tiles, 1):
+        weights = down[:, None, None] * across[None, :, None]
+        result[frame, top : top + size, left : left + size] += next(restored)[1] * weights
+        if on_tile:
+            on_tile(done, len(tiles))
+    return result[:, :height, :width]
+
+
+def _flaw_here(face: Face, width: int, height: int) -> str | None:
+    """Why a face cannot be cut out of a picture of this size, or None."""
     left, top, right, bottom = face.box
-    if face.flaw:
-        return replace(face, fate=f"skipped: {face.flaw}")
-    if right <= 0 or bottom <= 0 or left >= width or top >= height:
-        return replace(face, fate="skipped: it lies outside the picture")
-    picture_to_crop, crop_to_picture = align(face.landmarks, size)
-    crop = crop_face(picture[face.frame], picture_to_crop, size)
-    return replace(face, crop=crop, crop_to_picture=crop_to_picture)
-
-
-def _restore_or_none(model: GPENModel, crops: list[Tensor]) -> list[Tensor] | None:
-    """The restored crops, or None where memory ran out."""
-    try:
-        return list(model.restore(torch.stack(crops))) if crops else []
-    except (
-        RuntimeError
-    ) as error:  # torch.cuda.OutOfMemoryError is one; the CPU's and Apple's have no class of their own
-        if isinstance(error, torch.cuda.OutOfMemoryError) or re.search("out of memory|not enough memory", str(error)):
-            return None
-        raise
+    outside = right <= 0 or bottom <= 0 or left >= width or top >= height
+    return "it lies outside the picture" if outside else None

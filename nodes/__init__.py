@@ -8,11 +8,12 @@ from .files import register_folders
 from .load import GPENLoadModel
 from .paste import GPENPasteFaces
 from .restore import GPENRestoreFaces
+from .tiled import GPENRestoreTiled
 
 
 class GPENExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [GPENLoadModel, GPENDetectFaces, GPENRestoreFaces, GPENPasteFaces, GPENRestore]
+        return [GPENLoadModel, GPENDetectFaces, GPENRestoreFaces, GPENPasteFaces, GPENRestoreTiled, GPENRestore]
 
 
 async def comfy_entrypoint() -> GPENExtension:

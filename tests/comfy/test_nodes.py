@@ -20,6 +20,7 @@ NODES = {
     "GPENDetectFaces": ["GPEN_FACES", "IMAGE", "MASK", "INT"],
     "GPENRestoreFaces": ["GPEN_FACES", "IMAGE", "IMAGE"],
     "GPENPasteFaces": ["IMAGE", "MASK"],
+    "GPENRestoreTiled": ["IMAGE"],
     "GPENRestore": ["IMAGE", "GPEN_FACES", "MASK"],
 }
 
@@ -101,6 +102,16 @@ def test_pasting_what_was_not_restored_says_so(client: Client) -> None:
     paste.inputs["faces"] = next(node for node in graph.nodes if node.class_type == "GPENDetectFaces").out()
     run = client.run(graph)
     assert "no face is restored" in run.outputs[paste.id]["text"][0]
+
+
+def test_tiles(client: Client) -> None:
+    graph = Graph()
+    image = graph.add("LoadImage", image=client.upload(BAD, "damaged.png"))
+    model = graph.add("GPENLoadModel", file="preview", precision="fp32", memory="low")
+    restored = graph.add("GPENRestoreTiled", model=model.out(), image=image.out(), overlap=64)
+    shown = graph.add("PreviewImage", images=restored.out())
+    picture = client.pictures(client.run(graph), shown)[0]
+    assert face_psnr(picture, photograph()) > face_psnr(BAD, photograph())
 
 
 def test_before_and_after_of_no_face_do_not_run(client: Client) -> None:

@@ -9,23 +9,7 @@ from skimage import data
 
 import gpen
 from gpen.faces.alignment import template
-from gpen.model.config import GPENConfig
-from gpen.model.loaded import GPENModel
-from gpen.model.network import GPEN
-
-
-class Negative(GPENModel):
-    """Gives back the negative, and runs out of memory where a batch is larger than `room`."""
-
-    def __init__(self, room: int = 100, error: Exception | None = None, task: str = "restoration"):
-        super().__init__(GPEN(GPENConfig.released(64, 1, 1 / 16, 32, 2)).eval(), "negative", task, torch.float32)
-        self.room, self.error, self.runs = room, error or torch.cuda.OutOfMemoryError("CUDA out of memory"), []
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        self.runs.append((len(x), self.memory))
-        if len(x) > self.room:
-            raise self.error
-        return 1 - x if self.task == "segmentation" else -x
+from tests.networks import Negative
 
 
 @pytest.fixture(scope="module")

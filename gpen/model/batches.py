@@ -1,0 +1,50 @@
+"""Many crops through the network: in batches as large as memory allows, each cut out only when its batch is on."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import GPENError
+from .loaded import GPENModel
+
+
+def restore_in_batches(
+    model: GPENModel, cuts: Sequence[Callable[[], Tensor]], batch: int | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Restore what each of `cuts` cuts out, one after the other: (crop, restored), both (S, S, 3) in 0..1.
+
+    `batch` is how many go through the network at once, by default what suits the device. Where memory runs out it is
+    halved, and one crop that does not fit is run in low memory. Raises `GPENError` where even that does not fit.
+    """
+    batch = batch or model.pictures_at_once()
+    done = 0
+    while done < len(cuts):
+        crops = [cut() for cut in cuts[done : done + batch]]
+        restored = _restore_or_none(model, crops)
+        if restored is not None:
+            done += len(crops)
+            yield from zip(crops, restored, strict=True)
+        # The exception and the tensors it held are gone by now, so that the next try finds their memory free.
+        elif len(crops) > 1:
+            batch = len(crops) // 2
+        elif model.memory != "low":
+            model = model.in_low_memory()
+        else:
+            raise GPENError(
+                f"not enough memory for one face at {model.size}×{model.size}; "
+                "close other programs, choose a lower precision or a smaller model"
+            )
+
+
+def _restore_or_none(model: GPENModel, crops: list[Tensor]) -> list[Tensor] | None:
+    """The restored crops, or None where memory ran out."""
+    try:
+        return list(model.restore(torch.stack(crops)))
+    except (
+        RuntimeError
+    ) as error:  # torch.cuda.OutOfMemoryError is one; the CPU's and Apple's have no class of their own
+        if isinstance(error, torch.cuda.OutOfMemoryError) or re.search("out of memory|not enough memory", str(error)):
+            return None
+        raise
