@@ -81,7 +81,7 @@ def find_detector(
     Raises `SettingError` for an unknown name, `DownloadError` and `DetectorError` where it cannot be had.
     """
     if name not in ("auto", *DETECTORS):
-        raise SettingError(f"unknown detector {name!r}; choose one of: auto, {', '.join(DETECTORS)}")
+        raise SettingError.unknown("detector", name, ("auto", *DETECTORS))
     if name != "auto":
         weights = None
         if needs_weights(name):

@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_convert)
     command.add_argument("source", metavar="IN", type=Path)
     command.add_argument("target", metavar="OUT.safetensors", type=Path)
-    command.add_argument("--task", choices=[task for task in TASKS if task not in ("detector", "parser")])
+    command.add_argument("--task", choices=TASKS)
     return parser
 
 

@@ -1,5 +1,7 @@
 """Errors that a user can cause. Each message says what was found, what was expected and what to do."""
 
+from collections.abc import Iterable
+
 
 class GPENError(Exception):
     """Base of every error this library raises on purpose; the message is meant for the user."""
@@ -15,6 +17,11 @@ class PictureError(GPENError):
 
 class SettingError(GPENError):
     """A setting has a value that is not among its choices or outside its range."""
+
+    @classmethod
+    def unknown(cls, what: str, value: object, choices: Iterable[str]) -> "SettingError":
+        """The error for a value that is not among its choices: says what it is and names them."""
+        return cls(f"unknown {what} {value!r}; choose one of: {', '.join(choices)}")
 
 
 class DownloadError(GPENError):

@@ -49,7 +49,6 @@ def restore(
 
     `on_step` is called by each station in turn, so that the work can be stopped anywhere.
     """
-    picture = as_rgb(picture)
     faces = find_faces(picture, detector, threshold, on_frame=on_step)
     faces = restore_faces(model, picture, faces, on_face=on_step)
     pasted = paste_faces(picture, faces, strength=strength, mask=mask, on_face=on_step)
@@ -72,11 +71,8 @@ def restore_faces(
     into memory.
     """
     picture = as_rgb(picture)
-    frames, height, width, _ = picture.shape
-    if faces.frames != frames:
-        raise SettingError(f"the faces were found in a batch of {faces.frames} pictures, and this one has {frames}")
-    moved = faces.scaled_to(width, height)
-    flaws = [face.flaw or _flaw_here(face, width, height) for face in moved]
+    moved = faces.placed_on(picture)
+    flaws = [face.flaw or _flaw_here(face, moved.width, moved.height) for face in moved]
     places = [None if flaw else align(face.landmarks, model.size) for face, flaw in zip(moved, flaws, strict=True)]
     cuts = [
         partial(crop_face, picture[face.frame], place[0], model.size)

@@ -12,6 +12,7 @@ from comfy_api.latest import io
 from server import PromptServer
 from torch import nn
 
+from ..gpen.errors import SettingError
 from ..gpen.model.checkpoint import Checkpoint
 from ..gpen.model.loaded import PRECISIONS, GPENModel, build_network
 
@@ -110,7 +111,7 @@ def check_choices(*checks: tuple[str, str | None, tuple[str, ...]]) -> Literal[T
     """
     for what, value, choices in checks:
         if value is not None and value not in choices:
-            return f"unknown {what} {value!r}; choose one of: {', '.join(choices)}"
+            return str(SettingError.unknown(what, value, choices))
     return True
 
 

@@ -7,8 +7,8 @@ import folder_paths
 from ..gpen.api import find_detector
 from ..gpen.errors import SettingError
 from ..gpen.faces.detectors import DETECTORS, Detector
-from ..gpen.weights.catalogue import RELEASES
-from ..gpen.weights.locate import SUFFIXES, Folders, find, locate
+from ..gpen.weights.catalogue import RELEASES, SUFFIXES
+from ..gpen.weights.locate import Folders, find, locate
 from .comfy import check_choices, managed_place, progress
 
 # Our own folder first: downloads go there. The others are where other face packs keep the same files.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
+from ..errors import SettingError
 from ..image.warp import Matrix
 from .alignment import Points
 
@@ -82,6 +83,16 @@ class Faces:
     def of_frame(self, frame: int) -> list[Face]:
         """The faces of one picture of the batch."""
         return [face for face in self.faces if face.frame == frame]
+
+    def placed_on(self, picture: Tensor) -> "Faces":
+        """The same faces in a batch of pictures (B, H, W, C), which may be larger or smaller copies of their own.
+
+        Raises `SettingError` where it has another number of pictures.
+        """
+        frames, height, width, _ = picture.shape
+        if frames != self.frames:
+            raise SettingError(f"the faces were found in a batch of {self.frames} pictures, and this one has {frames}")
+        return self.scaled_to(width, height)
 
     def scaled_to(self, width: int, height: int) -> "Faces":
         """The same faces in a resized picture: found in the small one, pasted onto the upscaled one.

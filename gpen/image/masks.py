@@ -54,7 +54,7 @@ MASKS = tuple(_MASKS)
 def mask_named(name: str) -> Mask:
     """The mask of that name. Raises `SettingError` where there is none."""
     if name not in _MASKS:
-        raise SettingError(f"unknown mask {name!r}; choose one of: {', '.join(MASKS)}")
+        raise SettingError.unknown("mask", name, MASKS)
     return _MASKS[name]
 
 

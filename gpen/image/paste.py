@@ -63,10 +63,9 @@ def paste_faces(
         raise SettingError(f"the strength must be between 0 and 1, and it is {strength}")
     picture = as_rgb(picture)
     frames, height, width, _ = picture.shape
-    if faces.frames != frames:
-        raise SettingError(f"the faces were found in a batch of {faces.frames} pictures, and this one has {frames}")
+    placed = faces.placed_on(picture)
     image, shares = picture.clone(memory_format=torch.contiguous_format), torch.zeros(frames, height, width)
-    pending = [face for face in faces.scaled_to(width, height) if _has_something_to_paste(face)] if strength > 0 else []
+    pending = [face for face in placed if _has_something_to_paste(face)] if strength > 0 else []
     for done, face in enumerate(pending, 1):
         frame = face.frame
         _paste(face, strength, mask_of, picture[frame].numpy(), image[frame].numpy(), shares[frame].numpy())

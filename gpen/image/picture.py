@@ -29,7 +29,8 @@ def as_rgb(picture: Tensor) -> Tensor:
     if 0 in picture.shape[1:3]:
         raise PictureError(f"the picture has no pixels: its shape is {list(picture.shape)}")
     picture = picture.detach().to("cpu", torch.float32)
-    if not picture.isfinite().all():
+    # The sum of finite pixels is finite (or, of absurd ones, not: then each is looked at): many times faster.
+    if not picture.sum().isfinite() and not picture.isfinite().all():
         bad = [frame for frame in range(len(picture)) if not picture[frame].isfinite().all()]
         raise PictureError(
             f"the picture has NaN or infinite values (frame {bad[0]} of {len(picture)}, {len(bad)} affected); "

@@ -42,9 +42,8 @@ def _restore_or_none(model: GPENModel, crops: list[Tensor]) -> list[Tensor] | No
     """The restored crops, or None where memory ran out."""
     try:
         return list(model.restore(torch.stack(crops)))
-    except (
-        RuntimeError
-    ) as error:  # torch.cuda.OutOfMemoryError is one; the CPU's and Apple's have no class of their own
+    except RuntimeError as error:
+        # torch.cuda.OutOfMemoryError is one; the CPU's and Apple's have no class of their own.
         if isinstance(error, torch.cuda.OutOfMemoryError) or re.search("out of memory|not enough memory", str(error)):
             return None
         raise

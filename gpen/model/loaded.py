@@ -36,7 +36,7 @@ class GPENModel:
 
     def __init__(self, network: GPEN, name: str, task: str, dtype: torch.dtype, memory: str = "auto"):
         if memory not in MEMORY:
-            raise SettingError(f"unknown memory {memory!r}; choose one of: {', '.join(MEMORY)}")
+            raise SettingError.unknown("memory", memory, MEMORY)
         self.network = network
         self.name = name
         self.task = task
@@ -143,6 +143,6 @@ def load_network(
     if precision == "auto":
         precision = "fp16" if device.type == "cuda" else "fp32"
     if precision not in PRECISIONS:
-        raise SettingError(f"unknown precision {precision!r}; choose one of: auto, {', '.join(PRECISIONS)}")
+        raise SettingError.unknown("precision", precision, ("auto", *PRECISIONS))
     dtype = PRECISIONS[precision]
     return GPENModel(build_network(checkpoint, dtype).to(device), name, task, dtype, memory)

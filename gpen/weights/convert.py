@@ -27,7 +27,7 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], task
     if target.exists() and target.samefile(source):  # it is mapped into memory while it is read
         raise SettingError(f"{target} cannot be converted onto itself: give the new file another name.")
     if task is not None and task not in TASKS:
-        raise SettingError(f"unknown task {task!r}; choose one of: {', '.join(TASKS)}")
+        raise SettingError.unknown("task", task, TASKS)
     checkpoint = read_checkpoint(source)
     release = released(source.name)
     about = {"name": release.name, "source": release.urls[0], "license": release.terms} if release else {}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ..errors import DownloadError
 from .catalogue import PREVIEW, RELEASES, released
-from .catalogue import SUFFIXES as SUFFIXES  # for those who list folders
 from .download import Progress, fetch, get_it_yourself
 from .record import verify
 

@@ -69,4 +69,4 @@ def open_detector(name: str, weights: Path | None, place: Place = on_cpu) -> Det
             from .retinaface import RetinaFaceDetector
 
             return RetinaFaceDetector(name, weights, place)
-    raise SettingError(f"unknown detector {name!r}; choose one of: auto, {', '.join(DETECTORS)}")
+    raise SettingError.unknown("detector", name, ("auto", *DETECTORS))
