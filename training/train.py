@@ -40,7 +40,7 @@ WIDE = 300
 class Plan:
     """Everything that decides how a run goes, besides its data."""
 
-    steps: int = 12_000
+    steps: int = 9_000
     batch: int = 4
     lr: float = 3e-4
     """Of layers with few inputs; see `learning_rates`."""
