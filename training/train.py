@@ -40,7 +40,7 @@ WIDE = 300
 class Plan:
     """Everything that decides how a run goes, besides its data."""
 
-    steps: int = 9_000
+    steps: int = 6_000
     batch: int = 4
     lr: float = 3e-4
     """Of layers with few inputs; see `learning_rates`."""
@@ -178,6 +178,13 @@ def validate(network: GPEN, sets: dict[str, tuple[Tensor, Tensor]], strip: Path 
     return {"val": float(np.mean(list(won.values()))), **won}
 
 
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16; a processor without the instructions takes ten times as long."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
 def _one_thread(worker: int) -> None:
     cv2.setNumThreads(1)
 
@@ -193,7 +200,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=plan.batch)
     parser.add_argument("--lr", type=float, default=plan.lr)
     parser.add_argument("--seed", type=int, default=plan.seed)
-    parser.add_argument("--fp32", action="store_true", help="no bfloat16")
+    parser.add_argument("--fp32", action="store_true", help="no bfloat16, also where the machine computes in it")
     parser.add_argument("--every", type=int, default=500, help="steps between checkpoints, figures and pictures")
     settings = parser.parse_args()
 
@@ -201,9 +208,8 @@ def main() -> None:
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     replicas = 1 if device.type == "cuda" else plan.replicas
-    plan = Plan(
-        settings.steps, settings.batch, settings.lr, seed=settings.seed, bf16=not settings.fp32, replicas=replicas
-    )
+    bf16 = not settings.fp32 and has_bf16(device)
+    plan = Plan(settings.steps, settings.batch, settings.lr, seed=settings.seed, bf16=bf16, replicas=replicas)
     sets = validation_pairs(load_crops(settings.cache, "validation")[1])
     everything = Pairs(load_crops(settings.cache, "training")[1], plan.seed, plan.steps * plan.batch)
     trainer = Trainer(CONFIG, plan, device, torch.stack([everything[n][0] for n in range(START_PICTURES)]))
