@@ -11,6 +11,8 @@ pasted = gpen.paste_faces(picture, faces)          # .image (B, H, W, 3), .mask 
 from .api import detect_faces, find_detector, load_model
 from .errors import CheckpointError, DetectorError, DownloadError, GPENError, PictureError, SettingError
 from .faces.face import Face, Faces
+from .faces.track import track_faces
+from .image.lens import correct_lens
 from .image.paste import paste_faces
 from .pipeline import restore, restore_faces, restore_tiled
 
@@ -23,6 +25,7 @@ __all__ = [
     "GPENError",
     "PictureError",
     "SettingError",
+    "correct_lens",
     "detect_faces",
     "find_detector",
     "load_model",
@@ -30,4 +33,5 @@ __all__ = [
     "restore",
     "restore_faces",
     "restore_tiled",
+    "track_faces",
 ]

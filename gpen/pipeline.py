@@ -1,8 +1,9 @@
 """How a picture flows: find the faces, cut each out upright, run the network, put it back."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -10,18 +11,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .errors import SettingError
-from .faces.alignment import align, crop_face
+from .faces.alignment import PERSPECTIVES, align, crop_face, is_turned
 from .faces.detect import find_faces
 from .faces.detectors import Detector
 from .faces.face import Face, Faces
+from .faces.track import track_faces
 from .image.paste import MASKS, paste_faces
 from .image.picture import as_rgb
+from .image.steady import steadied
 from .image.tiles import faded_tiles
 from .model.batches import restore_in_batches
 from .model.loaded import GPENModel
 
 OnStep = Callable[[int, int], None]
 """Called with (done, in all); what it raises stops the work."""
+
+# `restore` keeps the crops of so many bytes, for pasting again, and none of a longer clip's.
+MOST_KEPT = 2**30
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,20 +49,46 @@ def restore(
     threshold: float | None = None,
     strength: float = 1.0,
     mask: str = MASKS[0],
+    perspective: str = "auto",
+    clip: bool = False,
     on_step: OnStep | None = None,
 ) -> Restored:
     """Restore every face of a batch of pictures (B, H, W, C) in 0..1: all stations in a row.
 
-    `on_step` is called by each station in turn, so that the work can be stopped anywhere.
+    Each picture is done before the next one is begun, and the crops of more than `MOST_KEPT` bytes are let go, so that
+    a clip needs no more memory than the pictures that come in and go out. With `clip` the batch is one: its faces are
+    followed with `track_faces`. `on_step` is called by each station, so that the work can be stopped anywhere.
     """
+    picture = as_rgb(picture)
     faces = find_faces(picture, detector, threshold, on_frame=on_step)
-    faces = restore_faces(model, picture, faces, on_face=on_step)
-    pasted = paste_faces(picture, faces, strength=strength, mask=mask, on_face=on_step)
-    return Restored(pasted.image, pasted.mask, faces)
+    if clip:
+        faces = track_faces(faces)
+    faces = faces.with_faces(sorted(faces, key=lambda face: face.frame))
+    keep = len(faces) * 2 * 3 * 4 * model.size**2 <= MOST_KEPT
+    image, shares = torch.empty_like(picture, memory_format=torch.contiguous_format), torch.empty(picture.shape[:3])
+    restored = _one_by_one(model, picture, faces, None, perspective)
+    done: list[Face] = []
+    for frame in range(faces.frames):
+        here = []
+        for _ in faces.of_frame(frame):
+            here.append(next(restored))
+            if on_step:
+                on_step(len(done) + len(here), len(faces))
+        alone = Faces(tuple(replace(face, frame=0) for face in here), faces.width, faces.height, 1)
+        pasted = paste_faces(picture[frame : frame + 1], alone, strength=strength, mask=mask)
+        image[frame], shares[frame] = pasted.image[0], pasted.mask[0]
+        done += here if keep else [_without_crops(face) for face in here]
+    return Restored(image, shares, faces.with_faces(done))
 
 
 def restore_faces(
-    model: GPENModel, picture: Tensor, faces: Faces, *, batch: int | None = None, on_face: OnStep | None = None
+    model: GPENModel,
+    picture: Tensor,
+    faces: Faces,
+    *,
+    batch: int | None = None,
+    perspective: str = "auto",
+    on_face: OnStep | None = None,
 ) -> Faces:
     """Cut each face out of its picture and run the network over it.
 
@@ -65,6 +97,7 @@ def restore_faces(
         picture: (B, H, W, C) in 0..1, of any size: faces found in a smaller or larger copy of it are moved along.
         faces: what to restore.
         batch: how many crops go through the network at once; see `restore_in_batches`.
+        perspective: whether a turned face is stretched to a frontal one for the network, one of `PERSPECTIVES`.
         on_face: called after each face.
 
     Raises `SettingError` where faces and picture do not belong together, `GPENError` where one face does not fit
@@ -72,24 +105,74 @@ def restore_faces(
     """
     picture = as_rgb(picture)
     moved = faces.placed_on(picture)
-    flaws = [face.flaw or _flaw_here(face, moved.width, moved.height) for face in moved]
-    places = [None if flaw else align(face.landmarks, model.size) for face, flaw in zip(moved, flaws, strict=True)]
-    cuts = [
-        partial(crop_face, picture[face.frame], place[0], model.size)
-        for face, place in zip(moved, places, strict=True)
-        if place
-    ]
-    restored = restore_in_batches(model, cuts, batch)
     done: list[Face] = []
-    for face, flaw, place in zip(moved, flaws, places, strict=True):
-        if place is None:
-            done.append(replace(face, fate=f"skipped: {flaw}"))
-        else:
-            crop, after = next(restored)
-            done.append(replace(face, crop=crop, restored=after, crop_to_picture=place[1], fate="restored"))
+    for face in _one_by_one(model, picture, moved, batch, perspective):
+        done.append(face)
         if on_face:
             on_face(len(done), len(faces))
     return moved.with_faces(done)
+
+
+def _one_by_one(model: GPENModel, picture: Tensor, faces: Faces, batch: int | None, perspective: str) -> Iterator[Face]:
+    """Each of the faces once it is restored, or skipped; faces and picture are of one size."""
+    if perspective not in PERSPECTIVES:
+        raise SettingError.unknown("perspective", perspective, PERSPECTIVES)
+    flaws = [face.flaw or _flaw_here(face, faces.width, faces.height) for face in faces]
+    turned = _turned_tracks(faces)
+    places = [
+        None
+        if flaw
+        else align(
+            face.landmarks,
+            model.size,
+            perspective == "on"
+            or (perspective == "auto" and (face.track in turned if face.track else is_turned(face.landmarks))),
+        )
+        for face, flaw in zip(faces, flaws, strict=True)
+    ]
+    at = {(face.track, face.frame): i for i, face in enumerate(faces) if face.track and places[i]}
+    # What a face's neighbours in time are cut out for, it is itself cut out for: each crop once.
+    most = max([len(faces.of_frame(frame)) for frame in {face.frame for face in faces}], default=0)
+    window = max([face.steady for face in faces], default=0)
+
+    @lru_cache(maxsize=most * (2 * window + 1))
+    def cut(index: int) -> Tensor:
+        place = places[index]
+        assert place is not None
+        return crop_face(picture[faces[index].frame], place[0], model.size)
+
+    def steady_cut(index: int) -> Tensor:
+        face = faces[index]
+        near = [
+            cut(at[face.track, frame])
+            for frame in range(face.frame - face.steady, face.frame + face.steady + 1)
+            if frame != face.frame and (face.track, frame) in at
+        ]
+        return steadied(cut(index), near)
+
+    restored = restore_in_batches(model, [partial(steady_cut, i) for i, place in enumerate(places) if place], batch)
+    for index, (face, flaw, place) in enumerate(zip(faces, flaws, places, strict=True)):
+        if place is None:
+            yield replace(face, fate=f"skipped: {flaw}")
+        else:
+            after = next(restored)[1]
+            yield replace(face, crop=cut(index), restored=after, crop_to_picture=place[1], fate="restored")
+
+
+def _turned_tracks(faces: Faces) -> set[int]:
+    """Tracks whose face is turned in most of their frames: to decide frame by frame would flicker."""
+    votes: dict[int, list[bool]] = defaultdict(list)
+    for face in faces:
+        if face.track and not face.flaw:
+            votes[face.track].append(is_turned(face.landmarks))
+    return {track for track, turned in votes.items() if sum(turned) > len(turned) / 2}
+
+
+def _without_crops(face: Face) -> Face:
+    if face.restored is None:
+        return face
+    fate = f"{face.fate}: its crop is not kept, as there are so many"
+    return replace(face, crop=None, restored=None, crop_to_picture=None, fate=fate)
 
 
 def restore_tiled(

@@ -5,15 +5,26 @@ from comfy_api.latest import ComfyExtension, io
 from .all_in_one import GPENRestore
 from .detect import GPENDetectFaces
 from .files import register_folders
+from .lens import GPENLensDistortion
 from .load import GPENLoadModel
 from .paste import GPENPasteFaces
 from .restore import GPENRestoreFaces
 from .tiled import GPENRestoreTiled
+from .track import GPENTrackFaces
 
 
 class GPENExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [GPENLoadModel, GPENDetectFaces, GPENRestoreFaces, GPENPasteFaces, GPENRestoreTiled, GPENRestore]
+        return [
+            GPENLoadModel,
+            GPENDetectFaces,
+            GPENTrackFaces,
+            GPENRestoreFaces,
+            GPENPasteFaces,
+            GPENRestoreTiled,
+            GPENRestore,
+            GPENLensDistortion,
+        ]
 
 
 async def comfy_entrypoint() -> GPENExtension:

@@ -6,7 +6,17 @@ from comfy_api.latest import io
 from ..gpen.faces.report import describe
 from ..gpen.image.paste import MASKS
 from ..gpen.pipeline import restore
-from .comfy import CATEGORY, FacesType, ManagedModel, ModelType, check_choices, on_intermediate_device, progress, say
+from .comfy import (
+    CATEGORY,
+    FacesType,
+    ManagedModel,
+    ModelType,
+    advanced,
+    check_choices,
+    on_intermediate_device,
+    progress,
+    say,
+)
 from .detect import detector_input, threshold_input
 from .files import DETECTOR_CHOICES, open_managed_detector
 from .paste import mask_input, strength_input
@@ -27,6 +37,14 @@ class GPENRestore(io.ComfyNode):
                 detector_input(),
                 mask_input(),
                 threshold_input(),
+                advanced(
+                    io.Boolean.Input(
+                        "clip",
+                        default=False,
+                        tooltip="Take the batch for the frames of a clip: faces are followed, calmed and faded in and "
+                        "out, as Track Faces Through a Clip (GPEN) does with its defaults.",
+                    )
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The picture with its faces restored."),
@@ -42,7 +60,14 @@ class GPENRestore(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model: ManagedModel, image: torch.Tensor, strength: float, detector: str, mask: str, threshold: float
+        cls,
+        model: ManagedModel,
+        image: torch.Tensor,
+        strength: float,
+        detector: str,
+        mask: str,
+        threshold: float,
+        clip: bool = False,
     ) -> io.NodeOutput:
         done = restore(
             model,
@@ -51,6 +76,7 @@ class GPENRestore(io.ComfyNode):
             threshold=threshold or None,
             strength=strength,
             mask=mask,
+            clip=clip,
             on_step=progress(),
         )
         return io.NodeOutput(

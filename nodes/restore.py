@@ -4,10 +4,21 @@ import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
+from ..gpen.faces.alignment import PERSPECTIVES
 from ..gpen.faces.face import Faces
 from ..gpen.faces.report import describe
 from ..gpen.pipeline import restore_faces
-from .comfy import CATEGORY, FacesType, ManagedModel, ModelType, on_intermediate_device, progress, say
+from .comfy import (
+    CATEGORY,
+    FacesType,
+    ManagedModel,
+    ModelType,
+    advanced,
+    check_choices,
+    on_intermediate_device,
+    progress,
+    say,
+)
 
 
 class GPENRestoreFaces(io.ComfyNode):
@@ -22,6 +33,7 @@ class GPENRestoreFaces(io.ComfyNode):
                 ModelType.Input("model", tooltip="From Load GPEN Model."),
                 io.Image.Input("image", tooltip="The picture whose faces are restored. It may be an upscaled copy."),
                 FacesType.Input("faces", tooltip="From Detect Faces (GPEN): which faces, and where they are."),
+                perspective_input(),
             ],
             outputs=[
                 FacesType.Output(display_name="faces", tooltip="The same faces, restored."),
@@ -32,8 +44,14 @@ class GPENRestoreFaces(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model: ManagedModel, image: torch.Tensor, faces: Faces) -> io.NodeOutput:
-        faces = restore_faces(model, image, faces, on_face=progress())
+    def validate_inputs(cls, perspective: str | None = None) -> bool | str:
+        return check_choices(("perspective", perspective, PERSPECTIVES))
+
+    @classmethod
+    def execute(
+        cls, model: ManagedModel, image: torch.Tensor, faces: Faces, perspective: str = PERSPECTIVES[0]
+    ) -> io.NodeOutput:
+        faces = restore_faces(model, image, faces, perspective=perspective, on_face=progress())
         before = _batch([face.crop for face in faces if face.crop is not None])
         after = _batch([face.restored for face in faces if face.restored is not None])
         return io.NodeOutput(faces, before, after, ui=say(describe(faces), cls))
@@ -44,3 +62,16 @@ def _batch(crops: list[torch.Tensor]) -> torch.Tensor | ExecutionBlocker:
         # What is connected to a picture that does not exist does not run, and that is no error.
         return ExecutionBlocker(None)
     return on_intermediate_device(torch.stack(crops))
+
+
+def perspective_input() -> io.WidgetInput:
+    return advanced(
+        io.Combo.Input(
+            "perspective",
+            options=list(PERSPECTIVES),
+            default=PERSPECTIVES[0],
+            tooltip="Whether a face that looks far to the side or down is stretched to a frontal one for the network, "
+            "and shrunk back after, so that both eyes come out even. auto: where it is strongly turned. on: always, "
+            "but for a profile.",
+        )
+    )

@@ -36,6 +36,12 @@ class Face:
     """(2, 3): from pixels of the crop to pixels of the picture."""
     fate: str = "found"
     """What became of it, for people to read: "restored", or "skipped: " and why."""
+    weight: float = 1.0
+    """How much of it is pasted, 0..1, times the strength that was chosen: less where it appears in a clip or goes."""
+    track: int | None = None
+    """The number of its track, from 1, where it was followed through a clip."""
+    steady: int = 0
+    """How many frames of its track on either side help to keep noise out of its crop."""
 
     @property
     def size(self) -> float:

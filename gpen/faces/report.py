@@ -15,6 +15,9 @@ def describe(faces: Faces) -> str:
         return "no face found" if faces.frames == 1 else f"no face found in {faces.frames} pictures"
     fates = Counter(face.fate.split(":")[0] for face in faces)
     count = f"{len(faces)} face{'s' * (len(faces) != 1)} found"
+    tracks = len({face.track for face in faces if face.track is not None})
+    if tracks:
+        count += f" in {tracks} track{'s' * (tracks != 1)}"
     done = [f"{number} {fate}" for fate, number in fates.items() if fate != "found"]
     lines = [_describe_face(number, face, faces.frames) for number, face in enumerate(faces, 1)]
     return "\n".join([", ".join([count, *done]), *lines])

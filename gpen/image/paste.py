@@ -96,7 +96,7 @@ def _paste(face: Face, strength: float, mask_of: Mask, picture: Pixels, image: P
     if strength < 1:
         # The crop is not smoothed: it came out of this picture, so it has no detail too fine for it.
         pasted = strength * pasted + (1 - strength) * _pixels(face.crop)
-    mask = mask_of(face)
+    mask = mask_of(face) * np.float32(face.weight)
     for band in range(top, bottom, BAND_ROWS):
         place = np.s_[band : min(band + BAND_ROWS, bottom), left:right]
         before, share_before = picture[place], shares[place]

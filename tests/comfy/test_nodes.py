@@ -18,9 +18,11 @@ from tools.comfyui import Server
 NODES = {
     "GPENLoadModel": ["GPEN_MODEL"],
     "GPENDetectFaces": ["GPEN_FACES", "IMAGE", "MASK", "INT"],
+    "GPENTrackFaces": ["GPEN_FACES", "INT"],
     "GPENRestoreFaces": ["GPEN_FACES", "IMAGE", "IMAGE"],
     "GPENPasteFaces": ["IMAGE", "MASK"],
     "GPENRestoreTiled": ["IMAGE"],
+    "GPENLensDistortion": ["IMAGE"],
     "GPENRestore": ["IMAGE", "GPEN_FACES", "MASK"],
 }
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpen.faces.alignment import align, crop_face, template
+from gpen.faces.alignment import align, crop_face, is_turned, template
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +53,39 @@ def test_large_face_does_not_alias() -> None:
 def test_face_outside_the_picture_is_black(offset: tuple[int, int]) -> None:
     picture_to_crop, _ = align(template(128) + np.array(offset), 256)
     assert crop_face(torch.ones(64, 64, 3), picture_to_crop, 256).max() == 0
+
+
+def turned(yaw: float, pitch: float) -> np.ndarray:
+    """The mean face's landmarks seen from elsewhere: a plane, and a nose half the eyes' distance high."""
+    points = template(200) - template(200).mean(0)
+    depth = np.zeros(5)
+    depth[2] = 0.5 * (points[1] - points[0])[0]
+    y, p = np.deg2rad([yaw, pitch])
+    x = points[:, 0] * np.cos(y) + depth * np.sin(y)
+    return np.column_stack([x, points[:, 1] * np.cos(p) + depth * np.sin(p)]) + 100
+
+
+@pytest.mark.parametrize(
+    ("yaw", "pitch", "expected"), [(0, 0, False), (15, 10, False), (-50, 0, True), (50, 0, True), (0, 40, True)]
+)
+def test_a_turned_face_is_told_from_a_frontal_one(yaw: float, pitch: float, expected: bool) -> None:
+    assert is_turned(turned(yaw, pitch)) == expected
+
+
+def test_stretching_makes_the_halves_of_a_turned_face_as_wide_as_a_frontal_ones() -> None:
+    landmarks = turned(45, 0)
+    widths = []
+    for stretch in (False, True):
+        picture_to_crop, crop_to_picture = align(landmarks, 256, stretch)
+        there = landmarks @ picture_to_crop[:, :2].T + picture_to_crop[:, 2]
+        widths.append((there[1] - there[0])[0])
+        back = there @ crop_to_picture[:, :2].T + crop_to_picture[:, 2]
+        np.testing.assert_allclose(back, landmarks, atol=1e-6)
+    assert widths[1] == pytest.approx((template(256)[1] - template(256)[0])[0], rel=0.01)
+    assert widths[0] < 0.85 * widths[1]
+
+
+def test_profile_is_not_stretched() -> None:
+    for stretch in (False, True):
+        np.testing.assert_array_equal(align(turned(75, 0), 256, stretch)[0], align(turned(75, 0), 256)[0])
+    assert not is_turned(turned(75, 0))

@@ -1,0 +1,160 @@
+"""Faces followed through a clip: which are one, where it is by the word of all frames, and how it comes and goes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SettingError
+from .alignment import Points
+from .face import Box, Face, Faces
+
+# Two faces are one where the part of their boxes that they do not share, and the distance of their landmarks in sizes
+# of the face, come to less than this together: at 1.3 a face may move by half of its size between two frames.
+FURTHEST = 1.3
+# At a smoothing of 1: σ, in frames, of what is averaged over time, and how many crops on either side are.
+MOST_SIGMA = 4.0
+MOST_STEADY = 8
+# In sizes of the face: a smoothed face further than this from where it was seen has jumped, and is left where it was.
+JUMP = 0.04
+
+
+@dataclass
+class _Track:
+    faces: list[Face] = field(default_factory=list)
+
+    def expected(self, frame: int) -> tuple[Box, Points]:
+        """Where its face should be in a frame: as it moved last, it moves on."""
+        last, before = self.faces[-1], self.faces[-2 if len(self.faces) > 1 else -1]
+        passed = last.frame - before.frame
+        speed = (last.landmarks - before.landmarks).mean(0) / passed if passed else np.zeros(2)
+        moved = speed * (frame - last.frame)
+        left, top, right, bottom = (np.asarray(last.box).reshape(2, 2) + moved).ravel().tolist()
+        return (left, top, right, bottom), last.landmarks + moved
+
+
+def track_faces(faces: Faces, *, smoothing: float = 0.5, max_gap: int = 5, fade: int = 3, min_length: int = 1) -> Faces:
+    """Take the pictures of a batch for the frames of a clip and follow each face through it.
+
+    Args:
+        faces: what was found in each frame.
+        smoothing: how calm landmarks and crops become, 0..1; 0 leaves them as they were found. It looks as far ahead
+            as back, so that a face that moves does not lag.
+        max_gap: most frames in a row in which a face may have been missed; they are filled.
+        fade: over how many frames a face fades in where it appears within the clip, and out where it goes.
+        min_length: faces found in fewer frames are left out.
+
+    Returns them frame by frame, each with the number of its `track`. Raises `SettingError` for a setting out of range.
+    """
+    if not 0 <= smoothing <= 1:
+        raise SettingError(f"the smoothing must be between 0 and 1, and it is {smoothing}")
+    for name, value, least in (("max_gap", max_gap, 0), ("fade", fade, 0), ("min_length", min_length, 1)):
+        if value < least:
+            raise SettingError(f"{name} must be at least {least}, and it is {value}")
+    tracks = [track.faces for track in _tracks(faces, max_gap) if len(track.faces) >= min_length]
+    done = [face for face in faces if face.flaw]
+    for number, track in enumerate(tracks, 1):
+        whole = _smoothed(list(_filled(track)), smoothing)
+        weights = _fades(len(whole), fade, whole[0].frame > 0, whole[-1].frame < faces.frames - 1)
+        steady = round(smoothing * MOST_STEADY)
+        done += [
+            replace(face, track=number, weight=float(weight), steady=steady)
+            for face, weight in zip(whole, weights, strict=True)
+        ]
+    return faces.with_faces(sorted(done, key=lambda face: face.frame))
+
+
+def count_tracks(faces: Faces) -> int:
+    """How many different faces a tracked clip has."""
+    return len({face.track for face in faces if face.track is not None})
+
+
+def _tracks(faces: Faces, max_gap: int) -> list[_Track]:
+    """Which faces are one, decided frame by frame; the nearest pairs first."""
+    tracks: list[_Track] = []
+    for frame in range(faces.frames):
+        here = [face for face in faces.of_frame(frame) if face.flaw is None]
+        open_tracks = [track for track in tracks if frame - track.faces[-1].frame <= max_gap + 1]
+        expected = [track.expected(frame) for track in open_tracks]
+        costs = {
+            (i, j): cost
+            for i, place in enumerate(expected)
+            for j, face in enumerate(here)
+            if (cost := _cost(*place, face)) < FURTHEST
+        }
+        taken: dict[int, int] = {}
+        for i, j in sorted(costs, key=lambda pair: costs[pair]):
+            if j not in taken and i not in taken.values():
+                taken[j] = i
+        for j, face in enumerate(here):
+            if j in taken:
+                open_tracks[taken[j]].faces.append(face)
+            else:
+                tracks.append(_Track([face]))
+    return tracks
+
+
+def _cost(box: Box, landmarks: Points, face: Face) -> float:
+    """How unlike a face is to what was expected: 0 for the same place, 1 and more where the boxes do not meet."""
+    a, b = np.asarray(box), np.asarray(face.box)
+    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    shared = float(sides.clip(min=0).prod())
+    union = float((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod()) - shared
+    distance = float(np.linalg.norm(landmarks - face.landmarks, axis=1).mean()) / face.size
+    return 1 - shared / union + distance
+
+
+def _filled(track: list[Face]) -> Iterator[Face]:
+    """A face for every frame of the track; where it was missed, on the straight line between those around it."""
+    for before, after in zip(track, [*track[1:], None], strict=True):
+        yield before
+        for frame in range(before.frame + 1, after.frame if after else 0):
+            assert after is not None
+            share = (frame - before.frame) / (after.frame - before.frame)
+            left, top, right, bottom = _between(np.asarray(before.box), np.asarray(after.box), share).tolist()
+            yield Face(
+                frame,
+                (left, top, right, bottom),
+                _between(before.landmarks, after.landmarks, share),
+                min(before.score, after.score),
+                fate="filled in",
+            )
+
+
+def _between(a: npt.NDArray, b: npt.NDArray, share: float) -> npt.NDArray:
+    return a + share * (b - a)
+
+
+def _smoothed(track: list[Face], smoothing: float) -> list[Face]:
+    """The landmarks of each frame on a line fitted to those around it.
+
+    A line and not a mean, so that a face that moves evenly stays where it is, at the ends of its track as well.
+    """
+    if smoothing == 0 or len(track) < 3:
+        return track
+    sigma = smoothing * MOST_SIGMA
+    points = np.stack([face.landmarks for face in track]).reshape(len(track), -1)
+    radius = int(np.ceil(3 * sigma))
+    smooth: list[Face] = []
+    for i, face in enumerate(track):
+        near = slice(max(0, i - radius), i + radius + 1)
+        time = np.arange(len(track))[near] - i
+        root = np.exp(-((time / sigma) ** 2) / 4)[:, None]
+        lines = np.linalg.lstsq(np.column_stack([np.ones(len(time)), time]) * root, points[near] * root, rcond=None)[0]
+        fitted = lines[0].reshape(-1, 2)
+        jump = float(np.linalg.norm((fitted - face.landmarks).mean(0))) / face.size
+        landmarks = _between(face.landmarks, fitted, 1 / (1 + (jump / JUMP) ** 4))
+        smooth.append(replace(face, landmarks=landmarks))
+    return smooth
+
+
+def _fades(frames: int, fade: int, appears: bool, goes: bool) -> npt.NDArray[np.floating]:
+    """The weight of each frame of a track."""
+    ramp = np.arange(1, frames + 1) / (fade + 1)
+    weights = np.ones(frames)
+    if appears:
+        weights = np.minimum(weights, ramp)
+    if goes:
+        weights = np.minimum(weights, ramp[::-1])
+    return weights
