@@ -1,6 +1,6 @@
 """How a picture flows: find the faces, cut each out upright, run the network, put it back."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -119,23 +119,24 @@ def _one_by_one(model: GPENModel, picture: Tensor, faces: Faces, batch: int | No
         raise SettingError.unknown("perspective", perspective, PERSPECTIVES)
     flaws = [face.flaw or _flaw_here(face, faces.width, faces.height) for face in faces]
     turned = _turned_tracks(faces)
+
+    def is_stretched(face: Face) -> bool:
+        if perspective != "auto":
+            return perspective == "on"
+        return face.track in turned if face.track else is_turned(face.landmarks)
+
     places = [
-        None
-        if flaw
-        else align(
-            face.landmarks,
-            model.size,
-            perspective == "on"
-            or (perspective == "auto" and (face.track in turned if face.track else is_turned(face.landmarks))),
-        )
+        None if flaw else align(face.landmarks, model.size, is_stretched(face))
         for face, flaw in zip(faces, flaws, strict=True)
     ]
-    at = {(face.track, face.frame): i for i, face in enumerate(faces) if face.track and places[i]}
-    # What a face's neighbours in time are cut out for, it is itself cut out for: each crop once.
-    most = max([len(faces.of_frame(frame)) for frame in {face.frame for face in faces}], default=0)
-    window = max([face.steady for face in faces], default=0)
+    at: dict[tuple[int | None, int], int] = {
+        (face.track, face.frame): i for i, face in enumerate(faces) if face.track and places[i]
+    }
+    # Each crop is cut once, for itself and its neighbours in time: as many are kept as those span, and a batch.
+    most_in_a_frame = max(Counter(face.frame for face in faces).values(), default=0)
+    span = 2 * max((face.steady for face in faces), default=0) + 1
 
-    @lru_cache(maxsize=most * (2 * window + 1))
+    @lru_cache(maxsize=most_in_a_frame * span + (batch or model.pictures_at_once()))
     def cut(index: int) -> Tensor:
         place = places[index]
         assert place is not None
