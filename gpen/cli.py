@@ -1,4 +1,4 @@
-"""The command line: `python -m gpen restore|models|convert`."""
+"""The command line: `python -m gpen restore|models|convert|prune`."""
 
 import argparse
 import io
@@ -17,6 +17,7 @@ from .image.files import SUFFIXES, read_picture, write_picture
 from .image.paste import MASKS
 from .model.loaded import MEMORY, PRECISIONS
 from .pipeline import restore
+from .shrink import shrink
 from .weights.catalogue import RELEASES, TASKS
 from .weights.convert import convert
 from .weights.download import Progress
@@ -55,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--model", default="preview", help="name, file or path (default: the small preview model)")
     command.add_argument("--precision", choices=["auto", *PRECISIONS], default="auto")
     command.add_argument("--memory", choices=MEMORY, default="auto", help="low: less memory, a bit slower")
+    command.add_argument(
+        "--pruning", default="none", help="none, exact, or the share of channels to drop: 25%% or 0.25 (default: none)"
+    )
     command.add_argument("--device", help="cpu, cuda, cuda:1, mps … (default: the first GPU, else the CPU)")
     command.add_argument("--detector", choices=["auto", *DETECTORS], default="auto")
     command.add_argument("--threshold", type=float, help="how sure the detector must be, 0..1 (default: what suits it)")
@@ -73,6 +77,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("source", metavar="IN", type=Path)
     command.add_argument("target", metavar="OUT.safetensors", type=Path)
     command.add_argument("--task", choices=TASKS)
+
+    command = commands.add_parser("prune", help="write a checkpoint without the channels that matter least")
+    command.set_defaults(run=_prune)
+    command.add_argument("source", metavar="IN", type=Path)
+    command.add_argument("target", metavar="OUT.safetensors", type=Path)
+    command.add_argument(
+        "--share", help="of the channels of every layer, 0.25 or 25%%; what cannot change the picture goes first"
+    )
+    command.add_argument("--exact", action="store_true", help="drop only what cannot change the picture (the default)")
+    command.add_argument("--faces", metavar="FOLDER", type=Path, help="pictures to tell the cost by, instead of drawn")
     return parser
 
 
@@ -88,7 +102,12 @@ def _restore(options: argparse.Namespace) -> int:
     jobs = _jobs(options.inputs, options.output)
     download = {"download": not options.offline, "on_progress": _download_bar()}
     model = load_model(
-        options.model, precision=options.precision, memory=options.memory, device=options.device, **download
+        options.model,
+        precision=options.precision,
+        memory=options.memory,
+        pruning=options.pruning,
+        device=options.device,
+        **download,
     )
     detector = find_detector(options.detector, **download)
     failed = 0
@@ -183,6 +202,16 @@ def _models(options: argparse.Namespace) -> int:
 def _convert(options: argparse.Namespace) -> int:
     convert(options.source, options.target, options.task)
     print(options.target)
+    return OK
+
+
+def _prune(options: argparse.Namespace) -> int:
+    pictures = None
+    if options.faces:
+        found = [source for source, _ in _pictures([options.faces], options.target)]
+        pictures = (read_picture(path).rgb for path in found)
+    # A share drops what cannot change the picture as well, so --exact beside it asks for nothing more.
+    print(shrink(options.source, options.target, options.share or "exact", pictures))
     return OK
 
 

@@ -18,7 +18,7 @@ from .observe import Seen
 PASSED = 0.52
 """Of an error's power, what a leaky ReLU lets through: (1 + 0.2²) / 2 where half of its inputs are negative."""
 LATENT = 1e-3
-"""How much an error of z counts against one of the picture; nothing here can tell, and 0.001 to 1 chose alike."""
+"""How much an error of z counts against one of the picture: a guess, for it moves every style a little."""
 RIDGE = 1e-3
 """Of the mean variance: what keeps an inverse tame where a map has more channels than pixels were seen."""
 
