@@ -19,6 +19,9 @@ def main() -> None:
         default="fp32,bf16",
         help="of weights and activations; also: fp16, slow on most processors (%(default)s)",
     )
+    parser.add_argument(
+        "--prunings", default="25%,50%", help="shares of channels to do without; may be empty (%(default)s)"
+    )
     parser.add_argument("--runs", type=int, default=5, help="timed runs of each row (%(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="of the processor (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
@@ -27,8 +30,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
     rows: list[Row] = []
+    prunings = [share for share in options.prunings.split(",") if share]
     for size in options.sizes.split(","):
-        rows += measure(int(size), options.precisions.split(","), options.runs, device)
+        rows += measure(int(size), options.precisions.split(","), prunings, options.runs, device)
     table = markdown(rows, device)
     print(table)
     options.output.write_text(table, encoding="utf-8")

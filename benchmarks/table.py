@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gpen.model.checkpoint import Checkpoint
 from gpen.model.config import GPENConfig
-from gpen.model.layout import from_official
-from gpen.model.network import GPEN
+from gpen.model.loaded import build_network
+from gpen.model.pruning.prune import prune
 from gpen.model.strips import run_in_strips
 
 from . import onnx
@@ -56,23 +57,24 @@ def random_checkpoint(config: GPENConfig, seed: int = 0) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def measure(size: int, precisions: list[str], runs: int, device: torch.device) -> list[Row]:
+def measure(size: int, precisions: list[str], prunings: list[str], runs: int, device: torch.device) -> list[Row]:
     """Run a released configuration (channel multiplier 2) of that size in every way, batch 1."""
     config = GPENConfig.released(size)
-    tensors = {name: tensor.to(device) for name, tensor in random_checkpoint(config).items()}
+    whole = Checkpoint(random_checkpoint(config), config, {}, Path("random"))
+    tensors = {name: tensor.to(device) for name, tensor in whole.tensors.items()}
     picture = (torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(1)) * 2 - 1).to(device)
     plain = PlainGPEN(config, tensors)
     calls: dict[str, Callable[[], Tensor]] = {"plain, fp32": lambda: plain(picture)}
     weights = {"plain, fp32": _bytes(tensors)}
+    checkpoints = {"": whole} | {f", pruned {share}": prune(whole, share) for share in prunings}
     for precision in precisions:
         dtype = PRECISIONS[precision]
-        network = GPEN(config).to(device).eval()
-        network.load_state_dict(from_official(config, tensors))
-        network.to(dtype)
-        for memory in MEMORIES:
-            name = f"{precision}, {memory}"
-            calls[name] = partial(run_in_strips, network, picture.to(dtype), memory)
-            weights[name] = _bytes(network.state_dict())
+        for pruned, checkpoint in checkpoints.items():
+            network = build_network(checkpoint, dtype).to(device)
+            for memory in MEMORIES:
+                name = f"{precision}, {memory}{pruned}"
+                calls[name] = partial(run_in_strips, network, picture.to(dtype), memory)
+                weights[name] = _bytes(network.state_dict())
     if device.type == "cpu" and (session := onnx.session(config, tensors)):
         calls["onnxruntime, fp32"] = lambda: session(picture)
         weights["onnxruntime, fp32"] = weights["plain, fp32"]
@@ -93,6 +95,7 @@ def markdown(rows: list[Row], device: torch.device) -> str:
     lines = [
         f"Measured with PyTorch {torch.__version__} on {_machine(device)}, batch 1, random weights, channel",
         "multiplier 2. Times are medians of interleaved runs ± half the distance between their quartiles.",
+        "Random weights have no channel to spare: what pruning costs a real network, `python -m gpen prune` says.",
         "",
         "| size | how | time | faster than plain | activations, MB | weights, MB | PSNR, dB |",
         "|--:|---|--:|--:|--:|--:|--:|",

@@ -73,8 +73,8 @@ def shrink(
     whole = read_checkpoint(source)
     task = task_of(source, whole.metadata)
     small = prune(whole, pruning, task)
-    models = tuple(load_network(checkpoint, source.stem, task, "fp32") for checkpoint in (whole, small))
-    psnr, samples = _cost(*models, pictures)
+    before, after = (load_network(checkpoint, source.stem, task, "fp32") for checkpoint in (whole, small))
+    psnr, samples = _cost(before, after, pictures)
     release = released(source.name)
     about = {"name": source.stem, "source": source.name}
     about |= {"license": release.terms} if release else {}

@@ -87,7 +87,7 @@ class GPENLoadModel(io.ComfyNode):
         checkpoint = read_checkpoint(path)
         task = task_of(path, checkpoint.metadata)
         pruned = prune(checkpoint, pruning, task)
-        ui = None
+        ui: dict[str, tuple[str]] = {}
         if pruning != "none":
             sizes = f"{parameters(pruned) / 1e6:.1f} of {parameters(checkpoint) / 1e6:.1f} million weights"
             ui = say(f"pruned ({pruning}): {sizes} are left", cls)

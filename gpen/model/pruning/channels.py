@@ -1,6 +1,6 @@
 """Which channels there are in a network, and which numbers of its weights belong to each.
 
-A *map* is a set of channels that are dropped or kept one by one: "constant", "encoder.0" (the finest) … and "convs.0" …,
+A *map* is a set of channels that are dropped or kept one by one: "constant", "encoder.0" (the finest) …, "convs.0" …:
 the outputs of the generator's 3×3 convolutions. Beside those stands an encoder's map, in one tensor with them: together
 they are the *wide* map that the next convolution and `to_rgb` read. One encoder's map stands beside both convolutions
 of its resolution, so a channel of it is dropped in both and in the encoder at once.
@@ -28,7 +28,7 @@ def maps(config: GPENConfig) -> dict[str, int]:
 
 
 def beside(config: GPENConfig, conv: int) -> str:
-    """The map beside the output of a convolution; noise, of which a "-D" network draws as much, goes with the output."""
+    """The map beside the output of a convolution; noise, of which "-D" networks draw as much, goes with the output."""
     if not config.has_feature(conv):
         return f"convs.{conv}"
     return f"encoder.{len(config.encoder_channels) - 1 - (conv + 1) // 2}"
