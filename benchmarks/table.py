@@ -93,7 +93,7 @@ def measure(size: int, precisions: list[str], prunings: list[str], runs: int, de
 def markdown(rows: list[Row], device: torch.device) -> str:
     """The table, and what it was measured on."""
     lines = [
-        f"Measured with PyTorch {torch.__version__} on {_machine(device)}, batch 1, random weights, channel",
+        f"Measured with PyTorch {torch.__version__} on {machine(device)}, batch 1, random weights, channel",
         "multiplier 2. Times are medians of interleaved runs ± half the distance between their quartiles.",
         "Random weights have no channel to spare: what pruning costs a real network, `python -m gpen prune` says.",
         "",
@@ -113,7 +113,8 @@ def _bytes(tensors: dict[str, Tensor]) -> int:
     return sum(tensor.nbytes for tensor in tensors.values())
 
 
-def _machine(device: torch.device) -> str:
+def machine(device: torch.device) -> str:
+    """What the figures were measured on."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")  # elsewhere the platform knows the name
