@@ -49,6 +49,7 @@ class GPENLoadModel(io.ComfyNode):
                         "pruning",
                         options=list(PRUNING),
                         default="none",
+                        optional=True,  # prompts from before it was there would be refused
                         tooltip="Makes the network smaller and faster. exact: only channels that cannot change the "
                         "picture go. A share: those that change it least go too, which costs quality; "
                         "choosing them takes about as long as restoring ten faces on the CPU.",
