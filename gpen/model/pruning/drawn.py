@@ -2,7 +2,8 @@
 
 Ovals with soft edges for clothes, hair, face, eyes and mouth, in random colours and light, with clouds and noise over
 them. Nobody would take them for photographs, but their colours, smooth areas, edges and places of features are more
-like those of portraits than clouds alone are: for a share of 10 % they were worth 2 dB more. Portraits are better still.
+like those of portraits than clouds alone are: for a share of 10 % they were worth 2 dB more.
+Portraits are better still.
 """
 
 import torch
