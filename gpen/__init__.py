@@ -8,8 +8,10 @@ faces = gpen.restore_faces(model, picture, faces)
 pasted = gpen.paste_faces(picture, faces)          # .image (B, H, W, 3), .mask (B, H, W)
 """
 
+from .aligned import restore_aligned
 from .api import detect_faces, find_detector, load_model
 from .errors import CheckpointError, DetectorError, DownloadError, GPENError, PictureError, SettingError
+from .faces.crops import face_crops, replace_crops
 from .faces.face import Face, Faces
 from .faces.track import track_faces
 from .image.lens import correct_lens
@@ -27,10 +29,13 @@ __all__ = [
     "SettingError",
     "correct_lens",
     "detect_faces",
+    "face_crops",
     "find_detector",
     "load_model",
     "paste_faces",
+    "replace_crops",
     "restore",
+    "restore_aligned",
     "restore_faces",
     "restore_tiled",
     "track_faces",

@@ -3,19 +3,21 @@
 import argparse
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
 from tqdm import tqdm
 
+from .aligned import restore_aligned
 from .api import find_detector, load_model
 from .errors import GPENError, SettingError
-from .faces.detectors import DETECTORS
+from .faces.detectors import DETECTORS, Detector
 from .faces.report import describe
 from .image.files import SUFFIXES, read_picture, write_picture
 from .image.paste import MASKS
-from .model.loaded import MEMORY, PRECISIONS
+from .model.loaded import MEMORY, PRECISIONS, GPENModel
 from .pipeline import restore
 from .shrink import shrink
 from .weights.catalogue import RELEASES, TASKS
@@ -66,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--mask", choices=MASKS, default=MASKS[0], help="what of the crop is pasted (default: %(default)s)"
     )
+    command.add_argument(
+        "--aligned", action="store_true", help="each picture is one upright face: take it whole, look for no faces"
+    )
+    command.add_argument(
+        "--inpaint-mask", metavar="FILE", type=Path, help="for an inpainting model: a picture, white where it fills in"
+    )
     command.add_argument("--offline", action="store_true", help="never download")
     command.add_argument("--verbose", "-v", action="store_true", help="say what became of each face")
 
@@ -90,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+Run = Callable[[Tensor], tuple[Tensor, str]]
+"""A picture → the restored picture, and what became of its faces."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One picture to restore."""
@@ -109,32 +121,59 @@ def _restore(options: argparse.Namespace) -> int:
         device=options.device,
         **download,
     )
-    detector = find_detector(options.detector, **download)
+    # (1, H, W); resized to each picture
+    inpaint_mask = None if options.inpaint_mask is None else read_picture(options.inpaint_mask).rgb.mean(dim=3)
+    if options.aligned:
+        run = _restore_whole(options, model, inpaint_mask)
+    else:
+        run = _restore_found(options, model, inpaint_mask, find_detector(options.detector, **download))
     failed = 0
     # Pictures are of different sizes, so each is a batch of its own.
     for job in tqdm(jobs, unit="picture", disable=None):
         try:
             picture = read_picture(job.source)
-            done = restore(
-                model,
-                picture.rgb,
-                detector,
-                threshold=options.threshold,
-                strength=options.strength,
-                mask=options.mask,
-            )
-            write_picture(job.target, done.image, picture.alpha, picture.bits)
+            image, report = run(picture.rgb)
+            write_picture(job.target, image, picture.alpha, picture.bits)
         except SettingError:
             raise  # it would fail for every picture alike
         except GPENError as error:
             failed += 1
             tqdm.write(f"gpen: {job.source}: {_one_line(error)}", file=sys.stderr)
         else:
-            report = describe(done.faces)
             tqdm.write(f"{job.target}: {report if options.verbose else report.splitlines()[0]}")
     if failed:
         print(f"gpen: {failed} of {len(jobs)} pictures failed", file=sys.stderr)
     return SOME_FAILED if failed else OK
+
+
+def _restore_found(
+    options: argparse.Namespace, model: GPENModel, inpaint_mask: Tensor | None, detector: Detector
+) -> Run:
+    """What restores the faces that are found in a picture."""
+
+    def run(picture: Tensor) -> tuple[Tensor, str]:
+        done = restore(
+            model,
+            picture,
+            detector,
+            threshold=options.threshold,
+            strength=options.strength,
+            mask=options.mask,
+            inpaint_mask=inpaint_mask,
+        )
+        return done.image, describe(done.faces)
+
+    return run
+
+
+def _restore_whole(options: argparse.Namespace, model: GPENModel, inpaint_mask: Tensor | None) -> Run:
+    """What takes a picture as one upright face."""
+
+    def run(picture: Tensor) -> tuple[Tensor, str]:
+        done = restore_aligned(model, picture, strength=options.strength, inpaint_mask=inpaint_mask)
+        return done, "taken as one face"
+
+    return run
 
 
 def _jobs(inputs: Sequence[Path], output: Path) -> list[Job]:

@@ -20,6 +20,7 @@ from .image.paste import MASKS, paste_faces
 from .image.picture import as_rgb
 from .image.steady import steadied
 from .image.tiles import faded_tiles
+from .inpaint import has_hole, hole_for
 from .model.batches import restore_in_batches
 from .model.loaded import GPENModel
 
@@ -51,6 +52,7 @@ def restore(
     mask: str = MASKS[0],
     perspective: str = "auto",
     clip: bool = False,
+    inpaint_mask: Tensor | None = None,
     on_step: OnStep | None = None,
 ) -> Restored:
     """Restore every face of a batch of pictures (B, H, W, C) in 0..1: all stations in a row.
@@ -60,13 +62,14 @@ def restore(
     followed with `track_faces`. `on_step` is called by each station, so that the work can be stopped anywhere.
     """
     picture = as_rgb(picture)
+    hole = hole_for(model, picture, inpaint_mask)
     faces = find_faces(picture, detector, threshold, on_frame=on_step)
     if clip:
         faces = track_faces(faces)
     faces = faces.with_faces(sorted(faces, key=lambda face: face.frame))
     keep = len(faces) * 2 * 3 * 4 * model.size**2 <= MOST_KEPT
     image, shares = torch.empty_like(picture, memory_format=torch.contiguous_format), torch.empty(picture.shape[:3])
-    restored = _one_by_one(model, picture, faces, None, perspective)
+    restored = _one_by_one(model, picture, faces, None, perspective, hole)
     done: list[Face] = []
     for frame in range(faces.frames):
         here = []
@@ -88,6 +91,7 @@ def restore_faces(
     *,
     batch: int | None = None,
     perspective: str = "auto",
+    inpaint_mask: Tensor | None = None,
     on_face: OnStep | None = None,
 ) -> Faces:
     """Cut each face out of its picture and run the network over it.
@@ -98,26 +102,31 @@ def restore_faces(
         faces: what to restore.
         batch: how many crops go through the network at once; see `restore_in_batches`.
         perspective: whether a turned face is stretched to a frontal one for the network, one of `PERSPECTIVES`.
+        inpaint_mask: (B, H, W) in 0..1, for an inpainting model: what it fills in, and where alone faces are pasted.
+            Without one it fills in what is white.
         on_face: called after each face.
 
-    Raises `SettingError` where faces and picture do not belong together, `GPENError` where one face does not fit
-    into memory.
+    Raises `SettingError` where faces, picture, mask and model do not belong together, `GPENError` where one face does
+    not fit into memory.
     """
     picture = as_rgb(picture)
     moved = faces.placed_on(picture)
+    hole = hole_for(model, picture, inpaint_mask)
     done: list[Face] = []
-    for face in _one_by_one(model, picture, moved, batch, perspective):
+    for face in _one_by_one(model, picture, moved, batch, perspective, hole):
         done.append(face)
         if on_face:
             on_face(len(done), len(faces))
     return moved.with_faces(done)
 
 
-def _one_by_one(model: GPENModel, picture: Tensor, faces: Faces, batch: int | None, perspective: str) -> Iterator[Face]:
-    """Each of the faces once it is restored, or skipped; faces and picture are of one size."""
+def _one_by_one(
+    model: GPENModel, picture: Tensor, faces: Faces, batch: int | None, perspective: str, hole: Tensor | None
+) -> Iterator[Face]:
+    """Each of the faces once it is restored, or skipped; faces, picture and hole are of one size."""
     if perspective not in PERSPECTIVES:
         raise SettingError.unknown("perspective", perspective, PERSPECTIVES)
-    flaws = [face.flaw or _flaw_here(face, faces.width, faces.height) for face in faces]
+    flaws = [face.flaw_in(faces.width, faces.height) for face in faces]
     turned = _turned_tracks(faces)
 
     def is_stretched(face: Face) -> bool:
@@ -129,6 +138,9 @@ def _one_by_one(model: GPENModel, picture: Tensor, faces: Faces, batch: int | No
         None if flaw else align(face.landmarks, model.size, is_stretched(face))
         for face, flaw in zip(faces, flaws, strict=True)
     ]
+    for index, (face, place) in enumerate(zip(faces, places, strict=True)):
+        if place and hole is not None and not has_hole(hole[face.frame], place[1], model.size):
+            flaws[index], places[index] = "the mask does not touch it", None
     at: dict[tuple[int | None, int], int] = {
         (face.track, face.frame): i for i, face in enumerate(faces) if face.track and places[i]
     }
@@ -138,9 +150,10 @@ def _one_by_one(model: GPENModel, picture: Tensor, faces: Faces, batch: int | No
 
     @lru_cache(maxsize=most_in_a_frame * span + (batch or model.pictures_at_once()))
     def cut(index: int) -> Tensor:
-        place = places[index]
+        place, frame = places[index], faces[index].frame
         assert place is not None
-        return crop_face(picture[faces[index].frame], place[0], model.size)
+        layers = [picture[frame]] if hole is None else [picture[frame], hole[frame, ..., None]]
+        return torch.cat([crop_face(layer, place[0], model.size) for layer in layers], dim=2)
 
     def steady_cut(index: int) -> Tensor:
         face = faces[index]
@@ -157,7 +170,8 @@ def _one_by_one(model: GPENModel, picture: Tensor, faces: Faces, batch: int | No
             yield replace(face, fate=f"skipped: {flaw}")
         else:
             after = next(restored)[1]
-            yield replace(face, crop=cut(index), restored=after, crop_to_picture=place[1], fate="restored")
+            crop, within = cut(index)[..., :3], None if hole is None else hole[face.frame]
+            yield replace(face, crop=crop, restored=after, crop_to_picture=place[1], within=within, fate="restored")
 
 
 def _turned_tracks(faces: Faces) -> set[int]:
@@ -191,6 +205,11 @@ def restore_tiled(
     Returns (B, H, W, 3) float32 in 0..1. Raises `SettingError` for an overlap that is out of range, and what
     `restore_faces` raises.
     """
+    if model.task != "restoration":
+        raise SettingError(
+            f"{model.name} is for {model.task} and must see a face as a whole, not in tiles; "
+            "restore the whole picture instead (restore_aligned), or its faces"
+        )
     size = model.size
     if not 0 <= overlap <= size // 2:
         raise SettingError(f"the overlap must be between 0 and {size // 2}, half of the model's size; it is {overlap}")
@@ -213,10 +232,3 @@ def restore_tiled(
         if on_tile:
             on_tile(done, len(tiles))
     return result[:, :height, :width]
-
-
-def _flaw_here(face: Face, width: int, height: int) -> str | None:
-    """Why a face cannot be cut out of a picture of this size, or None."""
-    left, top, right, bottom = face.box
-    outside = right <= 0 or bottom <= 0 or left >= width or top >= height
-    return "it lies outside the picture" if outside else None

@@ -2,7 +2,9 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from .aligned import GPENRestoreAligned
 from .all_in_one import GPENRestore
+from .crops import GPENFaceCrops, GPENReplaceCrops
 from .detect import GPENDetectFaces
 from .files import register_folders
 from .lens import GPENLensDistortion
@@ -21,6 +23,9 @@ class GPENExtension(ComfyExtension):
             GPENTrackFaces,
             GPENRestoreFaces,
             GPENPasteFaces,
+            GPENFaceCrops,
+            GPENReplaceCrops,
+            GPENRestoreAligned,
             GPENRestoreTiled,
             GPENRestore,
             GPENLensDistortion,

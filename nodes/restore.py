@@ -8,6 +8,7 @@ from ..gpen.faces.alignment import PERSPECTIVES
 from ..gpen.faces.face import Faces
 from ..gpen.faces.report import describe
 from ..gpen.pipeline import restore_faces
+from .aligned import inpaint_mask_input
 from .comfy import (
     CATEGORY,
     FacesType,
@@ -34,6 +35,7 @@ class GPENRestoreFaces(io.ComfyNode):
                 io.Image.Input("image", tooltip="The picture whose faces are restored. It may be an upscaled copy."),
                 FacesType.Input("faces", tooltip="From Detect Faces (GPEN): which faces, and where they are."),
                 perspective_input(),
+                inpaint_mask_input(),
             ],
             outputs=[
                 FacesType.Output(display_name="faces", tooltip="The same faces, restored."),
@@ -49,9 +51,14 @@ class GPENRestoreFaces(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model: ManagedModel, image: torch.Tensor, faces: Faces, perspective: str = PERSPECTIVES[0]
+        cls,
+        model: ManagedModel,
+        image: torch.Tensor,
+        faces: Faces,
+        perspective: str = PERSPECTIVES[0],
+        mask: torch.Tensor | None = None,
     ) -> io.NodeOutput:
-        faces = restore_faces(model, image, faces, perspective=perspective, on_face=progress())
+        faces = restore_faces(model, image, faces, perspective=perspective, inpaint_mask=mask, on_face=progress())
         before = _batch([face.crop for face in faces if face.crop is not None])
         after = _batch([face.restored for face in faces if face.restored is not None])
         return io.NodeOutput(faces, before, after, ui=say(describe(faces), cls))

@@ -101,7 +101,7 @@ def _stretched(landmarks: Points, size: int) -> Matrix | None:
 
 
 def crop_face(picture: Tensor, picture_to_crop: Matrix, size: int) -> Tensor:
-    """Cut a face out of a picture (H, W, 3) → (size, size, 3) float32, black outside the picture.
+    """Cut a face out of a picture (H, W, C) → (size, size, C) float32, black outside the picture.
 
     Where the face is larger than the crop, the picture is smoothed first so that nothing aliases;
     where it is smaller, this is official code's bilinear `warpAffine` and nothing else.
@@ -111,9 +111,9 @@ def crop_face(picture: Tensor, picture_to_crop: Matrix, size: int) -> Tensor:
     shrink = scale_of(crop_to_picture)
     left, top, right, bottom = footprint(crop_to_picture, size, pixels.shape[:2], margin=int(np.ceil(2 * shrink)) + 2)
     if right <= left or bottom <= top:
-        return torch.zeros(size, size, 3)
+        return torch.zeros(size, size, picture.shape[2])
     pixels = smoothed(pixels[top:bottom, left:right], shrink)
     matrix = picture_to_crop.copy()
     matrix[:, 2] += matrix[:, :2] @ [left, top]
     crop = cv2.warpAffine(pixels, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return torch.from_numpy(crop)
+    return torch.from_numpy(crop).reshape(size, size, -1)  # OpenCV drops a single channel

@@ -35,13 +35,15 @@ class Face:
     crop_to_picture: Matrix | None = None
     """(2, 3): from pixels of the crop to pixels of the picture."""
     fate: str = "found"
-    """What became of it, for people to read: "restored", or "skipped: " and why."""
+    """What became of it, for people to read: "restored", "replaced", or "skipped: " and why."""
     weight: float = 1.0
     """How much of it is pasted, 0..1, times the strength that was chosen: less where it appears in a clip or goes."""
     track: int | None = None
     """The number of its track, from 1, where it was followed through a clip."""
     steady: int = 0
     """How many frames of its track on either side help to keep noise out of its crop."""
+    within: Tensor | None = None
+    """(h, w) in 0..1: the only places of its picture where it is pasted, of any size; None is everywhere."""
 
     @property
     def size(self) -> float:
@@ -57,6 +59,14 @@ class Face:
         if not np.isfinite(self.landmarks).all() or np.ptp(self.landmarks, axis=0).min() == 0:
             return "its landmarks lie on a line"
         return None
+
+    def flaw_in(self, width: int, height: int) -> str | None:
+        """Why it cannot be cut out of a picture of this size, or None."""
+        if self.flaw:
+            return self.flaw
+        left, top, right, bottom = self.box
+        outside = right <= 0 or bottom <= 0 or left >= width or top >= height
+        return "it lies outside the picture" if outside else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..errors import SettingError
 from ..faces.face import Face, Faces
 from .masks import MASKS, Mask, mask_named
-from .picture import as_rgb
+from .picture import as_mask, as_rgb
 from .warp import Pixels, footprint, scale_of, smoothed
 
 # A rectangle is done in bands of so many rows, so that a face as large as an 8K picture needs little memory beside it.
@@ -97,11 +97,14 @@ def _paste(face: Face, strength: float, mask_of: Mask, picture: Pixels, image: P
         # The crop is not smoothed: it came out of this picture, so it has no detail too fine for it.
         pasted = strength * pasted + (1 - strength) * _pixels(face.crop)
     mask = mask_of(face) * np.float32(face.weight)
+    within = as_mask(face.within, torch.from_numpy(picture)[None])
     for band in range(top, bottom, BAND_ROWS):
         place = np.s_[band : min(band + BAND_ROWS, bottom), left:right]
         before, share_before = picture[place], shares[place]
         matrix, width_height = crop_to_picture - [[0, 0, left], [0, 0, band]], share_before.shape[::-1]
         share = np.asarray(cv2.warpAffine(mask, matrix, width_height, flags=cv2.INTER_LINEAR), np.float32)
+        if within is not None:
+            share *= within[0].numpy()[place]
         blend = np.asarray(cv2.warpAffine(pasted, matrix, width_height, flags=cv2.INTER_LINEAR), np.float32)
         blend -= before
         blend *= cv2.merge([share, share, share])

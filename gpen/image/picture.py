@@ -3,9 +3,13 @@
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import PictureError
+from ..errors import PictureError, SettingError
+
+# What ComfyUI's LoadImage hands out for a picture without alpha: a mask of this size, all zeros.
+NO_MASK_SIDE = 64
 
 
 def as_rgb(picture: Tensor) -> Tensor:
@@ -37,6 +41,40 @@ def as_rgb(picture: Tensor) -> Tensor:
             "the step before it went wrong, often a VAE decoded in half precision"
         )
     return picture[..., :3] if picture.shape[3] > 1 else picture.expand(-1, -1, -1, 3)
+
+
+def as_mask(mask: Tensor | None, picture: Tensor) -> Tensor | None:
+    """A mask (B, H, W) or (H, W) in 0..1 → (B, H, W) float32 on the CPU, as many and as large as the pictures.
+
+    One mask serves a whole batch. None, and what ComfyUI means by none, is None.
+
+    Args:
+        mask: of any size; it is resized to the picture.
+        picture: (B, H, W, C).
+
+    Raises `PictureError` for something that is not a mask, `SettingError` for another number of masks than pictures.
+    """
+    if mask is None:
+        return None
+    if not isinstance(mask, Tensor) or mask.ndim not in (2, 3) or 0 in mask.shape or not mask.is_floating_point():
+        found = f"{mask.dtype} of shape {list(mask.shape)}" if isinstance(mask, Tensor) else type(mask).__name__
+        raise PictureError(f"expected a mask as a floating-point tensor (batch, height, width) in 0..1, got {found}")
+    if not mask.isfinite().all():
+        raise PictureError("the mask has NaN or infinite values; the step before it went wrong")
+    mask = mask.detach().to("cpu", torch.float32).reshape(-1, *mask.shape[-2:]).clamp(0, 1)
+    frames, height, width, _ = picture.shape
+    if mask.shape[1:] == (NO_MASK_SIDE, NO_MASK_SIDE) != (height, width) and not mask.any():
+        return None
+    if len(mask) not in (1, frames):
+        raise SettingError(f"expected one mask, or one for each of {frames} pictures, and there are {len(mask)}")
+    return resized(mask[..., None], height, width)[..., 0].expand(frames, -1, -1)
+
+
+def resized(picture: Tensor, height: int, width: int) -> Tensor:
+    """Pictures (B, H, W, C) → (B, height, width, C), bilinear, smoothed where they shrink; itself where none do."""
+    if picture.shape[1:3] == (height, width):
+        return picture
+    return F.interpolate(picture.movedim(3, 1), (height, width), mode="bilinear", antialias=True).movedim(1, 3)
 
 
 def to_uint8(picture: Tensor) -> npt.NDArray[np.uint8]:

@@ -23,6 +23,15 @@ def scale_of(matrix: Matrix) -> float:
     return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
 
 
+def for_resized_crop(crop_to_picture: Matrix, size: int, resized: int) -> Matrix:
+    """The transform of a crop of `size`×`size` pixels that was resized to `resized`×`resized`."""
+    scale = size / resized
+    # Pixel centres are at whole numbers, so the edge of the crop, which stays where it is, is at -0.5.
+    matrix = crop_to_picture * [scale, scale, 1]
+    matrix[:, 2] += crop_to_picture[:, :2].sum(axis=1) * (scale - 1) / 2
+    return matrix
+
+
 def smoothed(pixels: Pixels, shrink: float) -> Pixels:
     """Pixels (H, W, C) as they must be before a bilinear warp makes them `shrink` times smaller, so that none alias.
 

@@ -15,6 +15,7 @@ def restore_in_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Restore what each of `cuts` cuts out, one after the other: (crop, restored), both (S, S, 3) in 0..1.
 
+    A crop may have a fourth channel for its holes; see `GPENModel.restore`.
     `batch` is how many go through the network at once, by default what suits the device. Where memory runs out it is
     halved, and one crop that does not fit is run in low memory. Raises `GPENError` where even that does not fit.
     """
@@ -25,7 +26,7 @@ def restore_in_batches(
         restored = _restore_or_none(model, crops)
         if restored is not None:
             done += len(crops)
-            yield from zip(crops, restored, strict=True)
+            yield from zip((crop[..., :3] for crop in crops), restored, strict=True)
         # The exception and the tensors it held are gone by now, so that the next try finds their memory free.
         elif len(crops) > 1:
             batch = len(crops) // 2

@@ -16,6 +16,7 @@ from .layout import from_official
 from .memory import activation_bytes
 from .network import GPEN
 from .strips import run_in_strips
+from .tasks import finished, is_hole, prepared, value_range
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """What "auto" chooses from."""
@@ -94,14 +95,17 @@ class GPENModel:
         return "normal" if self.activation_bytes(pictures, "normal") < self.free_bytes() else "low"
 
     def restore(self, crops: Tensor) -> Tensor:
-        """Aligned faces (B, S, S, 3) in 0..1 → the same faces restored, in 0..1, on the CPU."""
-        # Official code feeds and reads the segmentation network in 0..1 (its `is_norm=False`), all others in -1..1.
-        low, span = (0.0, 1.0) if self.task == "segmentation" else (-1.0, 2.0)
-        x = crops.movedim(3, 1)
+        """Aligned faces (B, S, S, 3) in 0..1 → the same faces restored, in 0..1, on the CPU.
+
+        A fourth channel says where there are holes to fill in.
+        """
+        low, span = value_range(self.task)
+        crops, hole = crops[..., :3], is_hole(crops[..., 3:]).float() if crops.shape[3] == 4 else None
+        x = prepared(self.task, crops, hole).movedim(3, 1)
         if (side := self.network.config.input_size) != self.size:
             x = F.interpolate(x, (side, side), mode="area")
         restored = (self(x * span + low).cpu() - low) / span
-        return restored.clamp(0, 1).movedim(1, 3)
+        return finished(self.task, crops, restored.clamp(0, 1).movedim(1, 3), hole)
 
 
 def build_network(checkpoint: Checkpoint, dtype: torch.dtype, ops: Any = casting_ops) -> GPEN:

@@ -36,6 +36,27 @@ def test_restores_a_file_to_a_file(head: Path, tmp_path: Path, capsys: pytest.Ca
     assert "1 face found, 1 restored" in capsys.readouterr().out
 
 
+def test_aligned_takes_the_picture_whole(head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.png"
+    assert main(["restore", str(head), "--output", str(out), "--aligned"]) == 0
+    before, after = cv2.imread(str(head)), cv2.imread(str(out))
+    assert after.shape == before.shape and (after != before).any(axis=2).mean() > 0.9, "only a face was restored"
+    assert "taken as one face" in capsys.readouterr().out
+
+
+def test_inpaint_mask_is_filled_and_nothing_else(head: Path, tmp_path: Path, shared: Path) -> None:
+    model, mask, out = tmp_path / "model.safetensors", tmp_path / "mask.png", tmp_path / "out.png"
+    assert main(["convert", str(shared / "golden" / "gpen_64.safetensors"), str(model), "--task", "inpainting"]) == 0
+    hole = np.zeros((200, 200), np.uint8)
+    hole[90:110, 60:140] = 255
+    cv2.imwrite(str(mask), hole)
+    arguments = ["restore", str(head), "--output", str(out), "--model", str(model), "--inpaint-mask", str(mask)]
+    for how in ([], ["--aligned"]):
+        assert main([*arguments, *how]) == 0
+        changed = (cv2.imread(str(out)) != cv2.imread(str(head))).any(axis=2)
+        assert changed[hole > 0].mean() > 0.9 and not changed[hole == 0].any()
+
+
 def test_one_unreadable_among_many(head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = head.parent
     (folder / "deep").mkdir()
@@ -84,6 +105,8 @@ def test_results_are_not_read_again(head: Path) -> None:
         (["restore", "IN", "--output", "OUT", "--model", "GPEN-BFR-512", "--offline"], "GPEN-BFR-512.pth"),
         (["restore", "IN", "--output", "OUT", "--strength", "2"], "strength"),
         (["restore", "IN", "--output", "OUT", "--detector", "yunet", "--offline"], "face_detection_yunet_2023mar.onnx"),
+        (["restore", "IN", "--output", "OUT", "--inpaint-mask", "IN"], "leave the mask out"),
+        (["restore", "IN", "--output", "OUT", "--aligned", "--strength", "2"], "strength"),
         (["convert", "IN", "OUT.safetensors"], "not a checkpoint"),
     ],
 )

@@ -1,0 +1,108 @@
+"""The stations where crops of faces leave for other nodes, and come back."""
+
+import torch
+from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
+
+from ..gpen.faces.crops import DEFAULT_SIZE, WHICH, face_crops, replace_crops
+from ..gpen.faces.face import Faces
+from ..gpen.faces.regions import bounding_boxes, segments
+from ..gpen.faces.report import describe
+from ..gpen.image.preview import box_mask
+from .comfy import CATEGORY, FacesType, check_choices, on_intermediate_device, progress, say
+
+# Types of other packs and of newer versions of ComfyUI; nothing of theirs is imported.
+BoxesType = io.Custom("BOUNDING_BOX")
+SegmentsType = io.Custom("SEGS")
+
+
+class GPENFaceCrops(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GPENFaceCrops",
+            display_name="Face Crops (GPEN)",
+            category=CATEGORY,
+            description="Cuts the faces out upright, so that any other node can work on them. "
+            "Replace Crops (GPEN) takes them back.",
+            inputs=[
+                FacesType.Input("faces", tooltip="From Detect Faces (GPEN) or Restore Faces (GPEN)."),
+                io.Image.Input("image", tooltip="The picture the faces are cut from. It may be an upscaled copy."),
+                io.Combo.Input(
+                    "which",
+                    options=list(WHICH),
+                    default=WHICH[0],
+                    tooltip="restored: the restored face where there is one, else the face as it is in the picture. "
+                    "original: always the face as it is in the picture.",
+                ),
+                io.Int.Input(
+                    "size",
+                    default=0,
+                    min=0,
+                    max=4096,
+                    step=8,
+                    tooltip="Side of the square crops in pixels. 0: that of the restored faces, "
+                    f"or {DEFAULT_SIZE} where none is restored.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="crops", tooltip="The faces, upright, one picture each."),
+                BoxesType.Output(display_name="boxes", tooltip="For each picture a list of the boxes of its faces."),
+                io.Mask.Output(display_name="mask", tooltip="1 inside the box of a face, 0 elsewhere."),
+                SegmentsType.Output(
+                    display_name="segs", tooltip="The same faces for nodes that take SEGS. For a single picture only."
+                ),
+                FacesType.Output(display_name="faces", tooltip="The faces with these crops, for Replace Crops (GPEN)."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def validate_inputs(cls, which: str | None = None) -> bool | str:
+        return check_choices(("kind of crop", which, WHICH))
+
+    @classmethod
+    def execute(cls, faces: Faces, image: torch.Tensor, which: str = WHICH[0], size: int = 0) -> io.NodeOutput:
+        cut = face_crops(image, faces, which=which, size=size, on_face=progress())
+        there = cut.faces.with_faces(face for face in cut.faces if face.crop is not None)
+        return io.NodeOutput(
+            # Where there is no face, what is connected to its crop does not run, and that is no error.
+            on_intermediate_device(cut.crops) if len(cut.crops) else ExecutionBlocker(None),
+            bounding_boxes(there),
+            on_intermediate_device(box_mask(there)),
+            segments(image, there) if there.frames == 1 else ExecutionBlocker(_ONE_PICTURE),
+            cut.faces,
+            ui=say(describe(cut.faces), cls),
+        )
+
+
+_ONE_PICTURE = (
+    "SEGS describe the faces of one picture, and this is a batch of several; "
+    "use boxes or mask, or give the pictures one by one."
+)
+
+
+class GPENReplaceCrops(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="GPENReplaceCrops",
+            display_name="Replace Crops (GPEN)",
+            category=CATEGORY,
+            description="Takes crops back that other nodes have worked on. Paste Faces (GPEN) puts them into the "
+            "picture; a crop that comes back unchanged leaves its face as it was.",
+            inputs=[
+                FacesType.Input("faces", tooltip="From Face Crops (GPEN): it says where each crop belongs."),
+                io.Image.Input(
+                    "crops",
+                    tooltip="The crops after other nodes worked on them: as many, in the same order, of any size.",
+                ),
+            ],
+            outputs=[FacesType.Output(display_name="faces", tooltip="The faces with these crops as restored ones.")],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, faces: Faces, crops: torch.Tensor) -> io.NodeOutput:
+        faces = replace_crops(faces, crops)
+        return io.NodeOutput(faces, ui=say(describe(faces), cls))
