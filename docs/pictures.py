@@ -1,18 +1,44 @@
-"""Makes the pictures of the README and of the templates again: `python -m docs.pictures`."""
+"""Makes the pictures of the README and of the templates again: `python -m docs.pictures [TOPIC …]`.
 
+The topics are "demo" and the files of `docs/sheets`; without one, all are made.
+"""
+
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
+import cv2
+import numpy as np
+import numpy.typing as npt
 import torch
 
 import gpen
 from gpen.image.files import write_picture
 from tools.demo import damaged_photograph
 
+from . import sheets
+
 DOCS = Path(__file__).parent
 WORKFLOWS = DOCS.parent / "workflows"
+# What a repository should carry of one sheet.
+MOST_BYTES = 200_000
+
+Row = npt.NDArray[np.uint8]
+"""(H, W, 3) RGB"""
 
 
-def main() -> None:
+def main(topics: Sequence[str]) -> None:
+    makers = {"demo": demo} | {name: sheet for _, name, _ in pkgutil.iter_modules(sheets.__path__)}
+    if unknown := set(topics) - set(makers):
+        sys.exit(f"error: no such topic: {', '.join(sorted(unknown))}; choose from: {', '.join(makers)}")
+    for topic in topics or makers:
+        makers[topic](topic)
+
+
+def demo(_: str) -> None:
     """The demo's photograph before and after, by the preview model: side by side, and in halves as a thumbnail."""
     damaged = torch.from_numpy(damaged_photograph().copy())[None].float() / 255
     restored = gpen.restore(gpen.load_model("preview"), damaged, gpen.find_detector("mtcnn")).image
@@ -22,5 +48,33 @@ def main() -> None:
     write_picture(WORKFLOWS / "gpen_restore_faces.jpg", halves)
 
 
+def sheet(topic: str) -> None:
+    """The sheet of `docs/sheets/<topic>.py`, in the best JPEG quality that stays within `MOST_BYTES`."""
+    picture = stacked(import_module(f"{sheets.__name__}.{topic}").make())
+    for quality in range(95, 4, -5):
+        _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if len(data) <= MOST_BYTES:
+            break
+    path = DOCS / f"{topic}.jpg"
+    path.write_bytes(data.tobytes())
+    print(f"{path}: {picture.shape[1]}×{picture.shape[0]}, {len(data) // 1000} kB")
+
+
+def stacked(rows: Sequence[Row]) -> Row:
+    """Rows of any width below each other, white where one is shorter than the widest."""
+    width = max(row.shape[1] for row in rows)
+    return np.concatenate(
+        [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
+    )
+
+
+def shared_faces() -> Path:
+    """The public-domain portraits that lie beside the repository (`$SHARED`); says so where they are absent."""
+    faces = Path(os.environ.get("SHARED") or DOCS.parents[1] / "shared") / "faces"
+    if not faces.is_dir():
+        sys.exit(f"error: this sheet needs the portraits, and there is no folder {faces}: name its parent in SHARED")
+    return faces
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
