@@ -56,7 +56,7 @@ def restore_aligned(
         inner = resized(given, inner_height, inner_width).movedim(3, 1)
         return F.pad(inner, margins, mode="replicate").movedim(1, 3)[0]
 
-    result = torch.empty_like(picture)
+    result = torch.empty_like(picture, memory_format=torch.contiguous_format)
     restored = restore_in_batches(model, [partial(cut, frame) for frame in range(frames)], batch)
     for frame, (_, square) in enumerate(restored):
         inner = square[None, top : top + inner_height, left : left + inner_width]

@@ -41,6 +41,7 @@ class GPENRestore(io.ComfyNode):
                     io.Boolean.Input(
                         "clip",
                         default=False,
+                        optional=True,  # as in `perspective_input`
                         tooltip="Take the batch for the frames of a clip: faces are followed, calmed and faded in and "
                         "out, as Track Faces Through a Clip (GPEN) does with its defaults.",
                     )

@@ -113,7 +113,7 @@ def _cut_out(face: Face, picture: Tensor, size: int) -> Face:
     else:
         crop_to_picture = align(face.landmarks, size)[1]
     crop = crop_face(picture, inverse(crop_to_picture), size)
-    return replace(face, crop=crop, restored=None, crop_to_picture=crop_to_picture, fate="found")
+    return replace(face, crop=crop, restored=None, crop_to_picture=crop_to_picture, within=None, fate="found")
 
 
 def _with_crops_of(face: Face, size: int) -> Face:

@@ -1,5 +1,9 @@
 """Crops out and back in: the same faces, in the same places, and nothing changed that nobody changed."""
 
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -36,6 +40,33 @@ def test_crops_of_found_faces_are_upright_and_in_order(astronaut: torch.Tensor, 
     eyes = again.landmarks[1] - again.landmarks[0]
     assert abs(np.degrees(np.arctan2(eyes[1], eyes[0]))) < 3
     assert all(face.crop is None for face in found), "what came in was changed"
+
+
+def test_crops_of_a_tilted_group_are_upright(shared: Path) -> None:
+    people = []
+    for name, angle in (("amy-klobuchar", -16), ("angus-king", 9), ("ben-lujan", 22)):
+        pixels = cv2.imread(str(shared / "faces" / "us-senate" / f"{name}.jpg"))[..., ::-1]
+        pixels = cv2.resize(pixels, (200, 200), interpolation=cv2.INTER_AREA)
+        people.append(cv2.warpAffine(pixels, cv2.getRotationMatrix2D((100, 100), angle, 1), (200, 200)))
+    group = torch.from_numpy(np.concatenate(people, axis=1))[None].float() / 255
+    cut = gpen.face_crops(group, gpen.detect_faces(group, "mtcnn"), size=256)
+    assert len(cut.crops) == 3
+    for face in gpen.detect_faces(cut.crops, "mtcnn"):
+        eyes = face.landmarks[1] - face.landmarks[0]
+        assert abs(np.degrees(np.arctan2(eyes[1], eyes[0]))) < 5
+    back = gpen.replace_crops(cut.faces, cut.crops)
+    assert torch.equal(gpen.paste_faces(group, back).image, group)
+
+
+def test_crops_of_a_batch_go_back_to_their_own_picture(astronaut: torch.Tensor, found: gpen.Faces) -> None:
+    pictures = torch.cat([astronaut, torch.zeros_like(astronaut), astronaut.flip(3)])
+    faces = gpen.Faces((found[0], replace(found[0], frame=2)), 512, 512, 3)
+    cut = gpen.face_crops(pictures, faces, size=128)
+    torch.testing.assert_close(cut.crops[1], cut.crops[0].flip(2))
+    changed = cut.crops.clone()
+    changed[1] = 1 - changed[1]
+    pasted = gpen.paste_faces(pictures, gpen.replace_crops(cut.faces, changed)).image
+    assert [torch.equal(a, b) for a, b in zip(pasted, pictures, strict=True)] == [True, True, False]
 
 
 def test_size_follows_the_restored_faces_or_is_chosen(astronaut: torch.Tensor, found: gpen.Faces) -> None:

@@ -93,6 +93,14 @@ def test_colorization_takes_the_colours_of_the_network() -> None:
     torch.testing.assert_close(coloured, expected.expand(1, 80, 60, 3), atol=1e-5, rtol=0)
 
 
+def test_colorization_of_a_picture_with_one_channel() -> None:
+    grey_picture = head().mean(dim=3, keepdim=True)
+    coloured = gpen.restore_aligned(Painter("colorization"), grey_picture)
+    assert (
+        coloured.shape == (1, 220, 220, 3) and np.abs(grey(coloured) - grey_picture[0, ..., 0].numpy() * 255).max() < 1
+    )
+
+
 def test_colorization_of_black_and_white_stays_black_and_white() -> None:
     ends = torch.zeros(1, 64, 64, 3)
     ends[:, :, 32:] = 1
