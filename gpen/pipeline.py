@@ -170,7 +170,7 @@ def _one_by_one(
             yield replace(face, fate=f"skipped: {flaw}")
         else:
             after = next(restored)[1]
-            crop, within = cut(index)[..., :3], None if hole is None else hole[face.frame]
+            crop, within = cut(index)[..., :3].contiguous(), None if hole is None else hole[face.frame]
             yield replace(face, crop=crop, restored=after, crop_to_picture=place[1], within=within, fate="restored")
 
 
