@@ -51,6 +51,12 @@ def model_choices() -> tuple[str, ...]:
     return ("preview", *sorted(on_disk), *(file for file in released if file not in on_disk))
 
 
+def megabytes_to_fetch() -> dict[str, int]:
+    """File → about how large it is in MB, of the choices that are not on disk."""
+    missing = (release for release in RELEASES if release.kind == "gpen" and find(release.file, folders()) is None)
+    return {release.file: round((release.about_bytes or 0) / 1e6) for release in missing}
+
+
 def model_path(file: str) -> Path | None:
     """The file behind a choice; None where it is still to be fetched, or is no choice at all."""
     return find(file, folders()) if file in model_choices() else None

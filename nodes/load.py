@@ -5,10 +5,10 @@ from comfy_api.latest import io
 from ..gpen.model.checkpoint import read_checkpoint
 from ..gpen.model.loaded import MEMORY, PRECISIONS
 from ..gpen.model.pruning.prune import PRUNING, parameters, prune
-from ..gpen.weights.catalogue import task_of
+from ..gpen.weights.catalogue import GPEN_TERMS, task_of
 from ..gpen.weights.record import record_path
 from .comfy import CATEGORY, ManagedModel, ModelType, advanced, check_choices, say
-from .files import fetched_model_path, model_choices, model_path
+from .files import fetched_model_path, folders, megabytes_to_fetch, model_choices, model_path
 
 PRECISION_CHOICES = ("auto", *PRECISIONS)
 
@@ -22,14 +22,7 @@ class GPENLoadModel(io.ComfyNode):
             category=CATEGORY,
             description="Loads a face restoration network. ComfyUI moves its weights on and off the card.",
             inputs=[
-                io.Combo.Input(
-                    "file",
-                    options=list(model_choices()),
-                    default="preview",
-                    tooltip="preview: the small model that comes with the pack, for trying it out. Released models are "
-                    "fetched into models/gpen when the graph first runs; their authors allow academic and "
-                    "non-commercial use only. Files in models/gpen and models/facerestore_models are listed too.",
-                ),
+                _file_input(),
                 io.Combo.Input(
                     "precision",
                     options=list(PRECISION_CHOICES),
@@ -84,6 +77,9 @@ class GPENLoadModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, file: str, precision: str, memory: str, pruning: str = "none") -> io.NodeOutput:
+        if file in (missing := megabytes_to_fetch()):
+            place = folders()["gpen"][0]
+            say(f"fetching {file}, about {missing[file]} MB, into {place}. Its terms: {GPEN_TERMS}", cls)
         path = fetched_model_path(file)
         checkpoint = read_checkpoint(path)
         task = task_of(path, checkpoint.metadata)
@@ -93,3 +89,18 @@ class GPENLoadModel(io.ComfyNode):
             sizes = f"{parameters(pruned) / 1e6:.1f} of {parameters(checkpoint) / 1e6:.1f} million weights"
             ui = say(f"pruned ({pruning}): {sizes} are left", cls)
         return io.NodeOutput(ManagedModel(pruned, path.stem, task, precision, memory), ui=ui)
+
+
+def _file_input() -> io.Combo.Input:
+    widget = io.Combo.Input(
+        "file",
+        options=list(model_choices()),
+        default="preview",
+        tooltip="preview: the small model that comes with the pack, for trying it out. Then the files in models/gpen "
+        "and models/facerestore_models, then the released models, about 76 MB (256) or 285 MB (all others), which are "
+        "fetched into models/gpen (or your folder in extra_model_paths.yaml) when the graph first runs; their authors "
+        "allow academic and non-commercial use only.",
+    )
+    # Workflows keep the bare file name; web/labels.js shows the size beside it.
+    widget.extra_dict["megabytes_to_fetch"] = megabytes_to_fetch()
+    return widget

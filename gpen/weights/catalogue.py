@@ -5,6 +5,7 @@ Hashes are listed only where the file has been at hand to check; every other fil
 only training uses, as their author says in the official repository.
 """
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,6 +78,14 @@ class Release:
         if self.size is None:
             return None
         return GPENConfig.released(256, 1, 0.5) if self.size == 256 else GPENConfig.released(self.size)
+
+    @property
+    def about_bytes(self) -> int | None:
+        """How large the file is: of a GPEN network, what its tensors take in float32, which the whole file little
+        exceeds. None where nobody knows."""
+        if self.bytes is not None or self.config is None:
+            return self.bytes
+        return 4 * sum(math.prod(shape) for shape in self.config.official_shapes().values())
 
 
 def _gpen(name: str, task: Task, size: int, *urls: str) -> Release:

@@ -3,9 +3,12 @@
 While it comes in, a file is called `<file>.part`; beside it `<file>.part.json` says where it comes from. It gets its
 own name when it is complete and has been checked, so that nothing half-downloaded ever counts as present.
 Two programs that want the same file take turns, and the second finds it there.
+
+`$GPEN_MIRROR`, the address of a folder on a web server, is asked for the file before the places in the catalogue.
 """
 
 import http.client
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -76,7 +79,7 @@ def _fetch_from_mirrors(release: Release, part: Part, report: Progress) -> None:
     problems: list[str] = []
     begun = part.origin()
     # First the mirror that the part on disk came from, to go on where it stopped.
-    for url in sorted(release.urls, key=lambda url: begun is None or url != begun.url):
+    for url in sorted(_places(release), key=lambda url: begun is None or url != begun.url):
         try:
             _download(url, part, report)
         except _MirrorError as error:
@@ -94,6 +97,11 @@ def _fetch_from_mirrors(release: Release, part: Part, report: Progress) -> None:
         problems.append(f"{urlsplit(url).hostname}: {problem}")
     tried = "\n".join(problems)
     raise DownloadError(f"{release.name} could not be downloaded:\n{tried}\n{part.advice}")
+
+
+def _places(release: Release) -> tuple[str, ...]:
+    mirror = os.environ.get("GPEN_MIRROR")
+    return (f"{mirror.rstrip('/')}/{release.file}", *release.urls) if mirror else release.urls
 
 
 def _download(url: str, part: Part, report: Progress) -> None:
