@@ -1,11 +1,13 @@
 """Fixtures for all tests."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.mirror import Mirror
 from tools.client import Client
 from tools.comfyui import ROOT, Server
 
@@ -20,9 +22,28 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A ComfyUI with this pack in it, in an empty folder of its own; one for the whole run."""
-    with Server(tmp_path_factory.mktemp("comfyui")) as running:
+def mirror() -> Iterator[Mirror]:
+    """The place where the server looks for released files; nothing lies there but what a test puts there."""
+    with Mirror() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of GPEN models that the server knows only from an `extra_model_paths.yaml`."""
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, mirror: Mirror, elsewhere: Path) -> Iterator[Server]:
+    """A ComfyUI with this pack in it, in an empty folder of its own, without a network; one for the whole run."""
+    base = tmp_path_factory.mktemp("comfyui")
+    extra = base / "extra_model_paths.yaml"
+    extra.write_text(f"elsewhere:\n  gpen: {json.dumps(str(elsewhere))}\n", encoding="utf-8")
+    arguments = ("--extra-model-paths-config", str(extra), "--output-directory", str(base / "pictures"))
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    here = dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1,localhost")
+    with Server(base, arguments, {"GPEN_MIRROR": mirror.url, **nowhere, **here}) as running:
         yield running
 
 

@@ -28,6 +28,8 @@ Prompt = dict[str, dict[str, Any]]
 Pixels = npt.NDArray[np.uint8]
 """(H, W, 3) RGB or (H, W, 4) RGBA"""
 RUN_SECONDS = 300
+TEXT_EVENT = 3
+"""ComfyUI's number for a text on a node; other binary messages are preview pictures."""
 
 
 class PromptError(Exception):
@@ -105,6 +107,8 @@ class Run:
     """What output nodes showed, e.g. `{"images": [{"filename": …, "subfolder": …, "type": …}]}`."""
     progress: list[tuple[str, int, int]] = field(default_factory=list)
     """Each step of a progress bar: node, value, maximum."""
+    texts: list[str] = field(default_factory=list)
+    """What nodes said while they ran."""
     _error: PromptError | None = None
     _ended: bool = False
 
@@ -228,7 +232,8 @@ class Client:
             message = self._socket.recv()
         except websocket.WebSocketTimeoutException:
             raise TimeoutError("ComfyUI did not finish the prompt in time") from None
-        if isinstance(message, bytes):  # a preview picture
+        if isinstance(message, bytes):
+            self._hear(message)
             return
         event = json.loads(message)
         data = event["data"]
@@ -251,3 +256,11 @@ class Client:
                 run._error = NodeFailed(run, data)
             case "execution_interrupted":
                 run._error = Interrupted(run)
+
+    def _hear(self, message: bytes) -> None:
+        """Note down what a node says. The message does not tell its prompt: it is of those that have not ended."""
+        event, length = (int.from_bytes(message[at : at + 4], "big") for at in (0, 4))
+        if event == TEXT_EVENT:
+            for run in self._runs.values():
+                if not run._ended:
+                    run.texts.append(message[8 + length :].decode("utf-8", "replace"))

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -87,13 +88,15 @@ class Server:
     Args:
         base: folder for its models, input, output, user and custom_nodes; made where it does not exist.
         arguments: further arguments for ComfyUI's `main.py`.
+        environment: variables that it gets besides those of this process.
     """
 
-    def __init__(self, base: Path, arguments: tuple[str, ...] = ()):
+    def __init__(self, base: Path, arguments: tuple[str, ...] = (), environment: Mapping[str, str] | None = None):
         self.base = base.resolve()
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._arguments = arguments
+        self._environment = environment or {}
         self.startup_log = ""
         """What it printed until it answered: how the custom nodes were loaded, among other things."""
         self.log_path = self.base / "server.log"
@@ -124,7 +127,7 @@ class Server:
             self._process = subprocess.Popen(
                 command,
                 cwd=comfyui,
-                env={**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
