@@ -1,0 +1,75 @@
+"""A real browser on a real server."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.screen import Screen
+from tests.photograph import Damage, damaged
+from tools.client import Client
+from tools.comfyui import ROOT, Server
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+SCREENSHOTS = ROOT / "output" / "browser"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser: what `$GPEN_CHROMIUM` names, else one in PATH."""
+    found = os.environ.get("GPEN_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        pytest.skip("needs Chromium or Chrome: install it (Debian: apt install chromium) or name it in GPEN_CHROMIUM")
+    return found
+
+
+@pytest.fixture(scope="session")
+def open_screen(chromium: str, server: Server) -> Iterator[Callable[[str], Screen]]:
+    """Opens ComfyUI's page in a language; one page a language for the whole run, since opening takes seconds."""
+    from playwright.sync_api import sync_playwright
+
+    screens: dict[str, Screen] = {}
+
+    def open_in(language: str) -> Screen:
+        if language not in screens:
+            screens[language] = Screen(browser, server, language, SCREENSHOTS)
+        return screens[language]
+
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS) as browser,
+    ):
+        yield open_in
+
+
+@pytest.fixture
+def screen(
+    open_screen: Callable[[str], Screen], client: Client, request: pytest.FixtureRequest, example: None
+) -> Iterator[Screen]:
+    """ComfyUI's page with an empty graph, in English or the language a test asks for; at the end of a test a picture
+    of it is kept, and nothing of ours may have gone wrong in it or in the server."""
+    screen = open_screen(getattr(request, "param", "en"))
+    screen.begin()
+    yield screen
+    screen.keep(request.node.name)
+    assert not screen.problems()
+
+
+@pytest.fixture
+def example(client: Client) -> None:
+    """A damaged photograph under the name that the templates have."""
+    client.upload(damaged(Damage.NOISE), "example.png")
+
+
+def pytest_report_header() -> str:
+    return f"screenshots of the browser tests: {Path(SCREENSHOTS)}"

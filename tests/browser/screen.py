@@ -1,0 +1,115 @@
+"""ComfyUI's page, used as a person uses it."""
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import requests
+from playwright.sync_api import Browser, ConsoleMessage, Locator
+
+from tools.client import Prompt
+from tools.comfyui import Server
+
+SECONDS = 15
+READY = "() => window.app?.extensionManager && window.app.graph && !document.querySelector('.p-blockui-mask')"
+SERVER_PROBLEM = re.compile(r"Traceback|!!! Exception|Failed to validate prompt|\bERROR\b")
+
+
+class Screen:
+    """One page. `page` is Playwright's, for what is not here."""
+
+    def __init__(self, browser: Browser, server: Server, language: str, pictures: Path):
+        self.server = server
+        self.pictures = pictures
+        self.language = language
+        self._console: list[str] = []
+        self._log = server.log_mark()
+        # As after the first visit, which shows a tour.
+        settings = {"Comfy.TutorialCompleted": True, "Comfy.Locale": language, "Comfy.Workflow.Persist": False}
+        with requests.Session() as http:
+            http.trust_env = False
+            http.post(f"{server.url}/settings", json=settings, timeout=30).raise_for_status()
+        context = browser.new_context(viewport={"width": 1600, "height": 1000}, locale=language)
+        self.page = context.new_page()
+        self.page.set_default_timeout(SECONDS * 1000)
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self._console.append(f"{error} {error.stack}"))
+        self.page.goto(server.url)
+        self.page.wait_for_function(READY)
+
+    def begin(self) -> None:
+        """An empty graph, and nothing told so far."""
+        self.page.keyboard.press("Escape")
+        self.clear()
+        self.page.evaluate("() => { app.extensionManager.sidebarTab.activeSidebarTabId = null; }")
+        self.forgive()
+
+    def clear(self) -> None:
+        self.page.evaluate("() => { app.graph.clear(); app.extensionManager.toast.removeAll(); }")
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._console.append(f"{message.text} {message.location['url']}")
+
+    def problems(self) -> list[str]:
+        """What went wrong in the page and had to do with us, and what went wrong in the server."""
+        # The page asks the registry about every node it shows, which the server forbids here.
+        page = [text for text in self._console if "gpen" in text.lower() and "api.comfy.org" not in text]
+        server = [line for line in self.server.log(self._log).splitlines() if SERVER_PROBLEM.search(line)]
+        return page + server
+
+    def forgive(self) -> None:
+        """Take the problems so far as seen, after a mistake that was made on purpose."""
+        self._console.clear()
+        self._log = self.server.log_mark()
+
+    def keep(self, name: str) -> None:
+        """Keep a picture of the page where a person can look at it."""
+        self.pictures.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=self.pictures / f"{re.sub(r'[^A-Za-z0-9]+', '_', name).strip('_')}.png")
+
+    def command(self, name: str) -> None:
+        """Run one of the page's commands, which stand in its menus."""
+        self.page.evaluate("name => app.extensionManager.command.execute(name)", name)
+
+    def load(self, workflow: dict[str, Any]) -> None:
+        self.page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
+
+    def prompt(self) -> Prompt:
+        """What the page would send to the server."""
+        return json.loads(
+            self.page.evaluate("async () => JSON.stringify((await app.graphToPrompt()).output)"),
+        )
+
+    def press_run(self) -> None:
+        self.page.get_by_test_id("queue-button").click()
+
+    def dialog(self) -> Locator:
+        return self.page.get_by_role("dialog")
+
+    def wait_for_picture(self, node_type: str) -> str:
+        """Wait until a node of that type shows a picture → its address."""
+        shown = "type => app.graph.nodes.find(node => node.type === type)?.imgs?.[0]?.src"
+        self.page.wait_for_function(shown, arg=node_type)
+        return self.page.evaluate(shown, node_type)
+
+    def set(self, node_type: str, widget: str, value: Any) -> None:
+        """Give a widget a value, as a workflow from elsewhere may have it."""
+        change = """([type, name, value]) => {
+            const node = app.graph.nodes.find(node => node.type === type);
+            node.widgets.find(widget => widget.name === name).value = value;
+        }"""
+        self.page.evaluate(change, [node_type, widget, value])
+
+    def drop(self, name: str, content: bytes) -> None:
+        """Drop a file on the page."""
+        dropping = """([name, content]) => {
+            const bytes = Uint8Array.from(atob(content), character => character.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], name, { type: "image/png" }));
+            const init = { dataTransfer, bubbles: true, cancelable: true, clientX: 800, clientY: 900 };
+            document.querySelector("#graph-canvas").dispatchEvent(new DragEvent("drop", init));
+        }"""
+        self.page.evaluate(dropping, [name, base64.b64encode(content).decode("ascii")])

@@ -1,0 +1,143 @@
+"""Templates as a person opens them: shown, opened, run, and shared in a saved picture."""
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gpen.model.checkpoint import write_checkpoint
+from gpen.model.config import GPENConfig
+from gpen.weights.catalogue import released
+from tests.browser.screen import Screen
+from tests.photograph import Damage, damaged
+from tools.client import Client, Prompt, PromptRefused
+from tools.comfyui import PACK_NAME, ROOT, Server
+from tools.demo import WORKFLOW
+from tools.workflow import to_prompt
+
+TEMPLATES = sorted((ROOT / "workflows").glob("*.json"))
+RELEASED = sorted((ROOT / "tests" / "workflows").glob("*/template.json"))
+FIRST = "gpen_restore_faces"
+SHOWS = ("SaveImage", "PreviewImage", "SaveVideo")
+
+
+def read(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def test_template_browser_to_picture_on_the_node(screen: Screen) -> None:
+    screen.command("Comfy.BrowseTemplates")
+    screen.dialog().get_by_text(PACK_NAME).first.click()
+    for file in TEMPLATES:
+        screen.page.get_by_test_id(f"template-workflow-{file.stem}").wait_for()
+    screen.page.wait_for_function("() => [...document.images].every(image => image.complete)")
+    screen.keep("template_browser")
+    screen.page.get_by_test_id(f"template-workflow-{FIRST}").click()
+    screen.page.wait_for_function("() => app.graph.nodes.some(node => node.type === 'GPENRestore')")
+    screen.press_run()
+    screen.wait_for_picture("SaveImage")
+    said = "() => app.graph.nodes.flatMap(n => n.widgets ?? []).some(w => `${w.value}`.includes('1 face found'))"
+    screen.page.wait_for_function(said)
+
+
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.stem)
+def test_template_runs_as_the_page_converts_it(screen: Screen, server: Server, client: Client, file: Path) -> None:
+    workflow = read(file)
+    screen.load(workflow)
+    prompt = screen.prompt()
+    screen.keep(file.stem)
+    _provide_inputs(client, server, prompt)
+    with _stand_ins(server, prompt):
+        try:
+            run = client.run(prompt)
+        except PromptRefused as refused:
+            # Other packs' and core's models need not be at hand; then the workflow says where they are.
+            named = {model["name"] for node in _nodes(workflow) for model in node["properties"].get("models", [])}
+            problems = [problem for node in refused.node_errors.values() for problem in node["errors"]]
+            assert problems
+            for problem in problems:
+                assert problem["type"] == "value_not_in_list" and problem["extra_info"]["received_value"] in named
+            screen.forgive()
+            return
+    for node_id, node in prompt.items():
+        if node["class_type"] in SHOWS:
+            assert run.outputs[node_id]["images"], f"node {node_id} ({node['class_type']}) shows nothing"
+
+
+def test_demo_converts_as_the_page_does(screen: Screen, client: Client) -> None:
+    screen.load(read(WORKFLOW))
+    sent = screen.prompt()
+    for node in sent.values():
+        del node["_meta"]  # titles, which the server does not read
+    assert to_prompt(read(WORKFLOW), client.object_info()) == sent
+
+
+def test_saved_picture_dropped_on_the_page_brings_the_graph_back(screen: Screen) -> None:
+    screen.load(read(ROOT / "workflows" / f"{FIRST}.json"))
+    screen.set("GPENRestore", "strength", 0.6)
+    sent = screen.prompt()
+    screen.press_run()
+    address = screen.wait_for_picture("SaveImage")
+    picture = screen.page.request.get(address.replace("preview=", "unused=")).body()
+    assert Image.open(io.BytesIO(picture)).format == "PNG"
+    screen.clear()
+    assert screen.prompt() == {}
+    screen.drop("restored.png", picture)
+    screen.page.wait_for_function("() => app.graph.nodes.some(node => node.type === 'GPENRestore')")
+    assert screen.prompt() == sent
+
+
+@pytest.mark.parametrize("file", RELEASED, ids=lambda file: file.parent.name)
+def test_workflow_of_an_earlier_release_keeps_its_settings(screen: Screen, file: Path) -> None:
+    screen.load(read(file))
+    prompt = screen.prompt()
+    for node_id, node in read(file.with_name("template.prompt.json")).items():
+        assert prompt[node_id]["class_type"] == node["class_type"]
+        kept = {name: prompt[node_id]["inputs"].get(name) for name in node["inputs"]}
+        assert kept == node["inputs"]
+
+
+def _nodes(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    inner = workflow.get("definitions", {}).get("subgraphs", [])
+    return [*workflow["nodes"], *(node for subgraph in inner for node in subgraph["nodes"])]
+
+
+def _provide_inputs(client: Client, server: Server, prompt: Prompt) -> None:
+    """A photograph or a clip under every name that the template loads."""
+    for node in prompt.values():
+        if node["class_type"] == "LoadImage":
+            client.upload(damaged(Damage.NOISE), node["inputs"]["image"])
+        elif node["class_type"] == "LoadVideo":
+            path = server.base / "input" / node["inputs"]["file"]
+            picture = np.ascontiguousarray(damaged(Damage.NOISE)[..., ::-1])
+            writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 5, picture.shape[1::-1])
+            for _ in range(2):
+                writer.write(picture)
+            writer.release()
+
+
+@contextmanager
+def _stand_ins(server: Server, prompt: Prompt) -> Iterator[None]:
+    """Small networks of random numbers in the place of the released ones that the template loads."""
+    written = []
+    config = GPENConfig.released(64, 1, 1 / 16, 32, 2)
+    for node in prompt.values():
+        release = released(node["inputs"]["file"]) if node["class_type"] == "GPENLoadModel" else None
+        if release is not None:
+            path = server.base / "models" / "gpen" / f"{release.name}.safetensors"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_checkpoint(path, {name: torch.randn(shape) for name, shape in config.official_shapes().items()})
+            written.append(path)
+    try:
+        yield
+    finally:
+        for path in written:
+            path.unlink()

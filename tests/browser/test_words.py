@@ -1,0 +1,85 @@
+"""What a person reads on the page: help, their own language, sizes, and errors."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.browser.screen import Screen
+from tools.comfyui import ROOT
+
+DOCS = ROOT / "web" / "docs"
+PAGES = sorted(DOCS.glob("*/en.md"))
+ONE_NODE = json.loads((ROOT / "workflows" / "gpen_restore_faces.json").read_text(encoding="utf-8"))
+
+
+def alone(screen: Screen, node_type: str) -> None:
+    """A graph of one node, selected."""
+    add = """type => {
+        const node = LiteGraph.createNode(type);
+        app.graph.add(node);
+        node.pos = [300, 300];
+        app.canvas.selectNode(node);
+    }"""
+    screen.page.evaluate(add, node_type)
+
+
+@pytest.mark.parametrize("screen", ["en", "zh"], indirect=True)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_help_panel_shows_our_page(screen: Screen, page: Path) -> None:
+    node_type = page.parent.name
+    alone(screen, node_type)
+    screen.page.get_by_test_id("info-button").click()
+    shown = screen.page.locator(".node-help-content")
+    title = (DOCS / node_type / f"{screen.language}.md").read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+    shown.get_by_role("heading", name=title).wait_for()
+    assert shown.locator("img").evaluate_all("all => all.every(image => image.complete && image.naturalWidth > 0)")
+
+
+@pytest.mark.parametrize("screen", ["zh"], indirect=True)
+def test_chinese(screen: Screen) -> None:
+    words = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))
+    screen.load(ONE_NODE)
+    titles = screen.page.evaluate("() => Object.fromEntries(app.graph.nodes.map(node => [node.type, node.title]))")
+    for node_type in ("GPENLoadModel", "GPENRestore"):
+        assert titles[node_type] == words[node_type]["display_name"]
+    labels = "() => app.graph.nodes.find(n => n.type === 'GPENRestore').widgets.map(widget => widget.label)"
+    assert words["GPENRestore"]["inputs"]["strength"]["name"] in screen.page.evaluate(labels)
+    names = "() => Object.fromEntries(Object.values(LiteGraph.registered_node_types).map(n => [n.type, n.title]))"
+    registered = screen.page.evaluate(names)
+    for node_type, texts in words.items():
+        assert registered[node_type] == texts["display_name"]
+    assert _label(screen, "GPENRestore", "mask") == words["GPENRestore"]["inputs"]["mask"]["options"]["oval"]
+
+
+def test_model_to_be_fetched_shows_its_size(screen: Screen) -> None:
+    screen.load(ONE_NODE)
+    assert _label(screen, "GPENLoadModel", "file") == "preview"
+    screen.set("GPENLoadModel", "file", "GPEN-BFR-512.pth")
+    assert "284 MB" in _label(screen, "GPENLoadModel", "file")
+    assert screen.prompt()["2"]["inputs"]["file"] == "GPEN-BFR-512.pth"
+
+
+def test_wrong_value_as_a_person_sees_it(screen: Screen) -> None:
+    screen.load(ONE_NODE)
+    screen.set("GPENLoadModel", "file", "GPEN-BFR-513.pth")
+    screen.press_run()
+    text = screen.page.get_by_text("unknown model file 'GPEN-BFR-513.pth'").first
+    text.wait_for()
+    assert "choose one of: preview" in text.inner_text()
+    screen.forgive()
+
+
+def test_missing_file_as_a_person_sees_it(screen: Screen) -> None:
+    screen.load(ONE_NODE)
+    screen.set("GPENLoadModel", "file", "GPEN-BFR-512.pth")
+    screen.press_run()
+    screen.page.get_by_text("GPEN-BFR-512 could not be downloaded").first.wait_for()
+    assert "put it into" in screen.dialog().inner_text()
+    screen.forgive()
+
+
+def _label(screen: Screen, node_type: str, widget: str) -> str:
+    shown = """([type, name]) => app.graph.nodes.find(node => node.type === type)
+        .widgets.find(widget => widget.name === name)._displayValue"""
+    return screen.page.evaluate(shown, [node_type, widget])
