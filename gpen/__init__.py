@@ -4,6 +4,7 @@ import gpen
 
 model = gpen.load_model("preview")
 faces = gpen.detect_faces(picture)                 # picture: (B, H, W, 3) in 0..1
+faces = gpen.select_faces(faces, order="largest", count=3).chosen  # or all of them
 faces = gpen.restore_faces(model, picture, faces)
 pasted = gpen.paste_faces(picture, faces)          # .image (B, H, W, 3), .mask (B, H, W)
 """
@@ -13,6 +14,8 @@ from .api import detect_faces, find_detector, load_model
 from .errors import CheckpointError, DetectorError, DownloadError, GPENError, PictureError, SettingError
 from .faces.crops import face_crops, replace_crops
 from .faces.face import Face, Faces
+from .faces.search import Search
+from .faces.select import Selected, select_faces
 from .faces.track import track_faces
 from .image.lens import correct_lens
 from .image.paste import paste_faces
@@ -26,6 +29,8 @@ __all__ = [
     "Faces",
     "GPENError",
     "PictureError",
+    "Search",
+    "Selected",
     "SettingError",
     "correct_lens",
     "detect_faces",
@@ -38,5 +43,6 @@ __all__ = [
     "restore_aligned",
     "restore_faces",
     "restore_tiled",
+    "select_faces",
     "track_faces",
 ]

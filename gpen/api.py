@@ -10,6 +10,7 @@ from .errors import DetectorError, SettingError
 from .faces.detect import find_faces
 from .faces.detectors import DETECTORS, Detector, Place, needs_weights, on_cpu, open_detector
 from .faces.face import Faces
+from .faces.search import Search
 from .model.checkpoint import read_checkpoint
 from .model.loaded import GPENModel, load_network
 from .model.pruning.prune import prune, share_of
@@ -64,12 +65,18 @@ def load_model(
 
 
 def detect_faces(
-    picture: Tensor, detector: str | Detector = "auto", threshold: float | None = None, folders: Folders | None = None
+    picture: Tensor,
+    detector: str | Detector = "auto",
+    threshold: float | None = None,
+    folders: Folders | None = None,
+    *,
+    search: Search | None = None,
+    boxes: object = None,
 ) -> Faces:
     """Find the faces in each picture of a batch (B, H, W, C) in 0..1; see `find_detector` and `find_faces`."""
     if isinstance(detector, str):
         detector = find_detector(detector, folders=folders)
-    return find_faces(picture, detector, threshold)
+    return find_faces(picture, detector, threshold, search=search, boxes=boxes)
 
 
 def find_detector(

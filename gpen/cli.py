@@ -5,6 +5,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -15,6 +16,8 @@ from .api import find_detector, load_model
 from .errors import GPENError, SettingError
 from .faces.detectors import DETECTORS, Detector
 from .faces.report import describe
+from .faces.search import SIZES, Search
+from .faces.select import ORDERS, select_faces
 from .image.files import SUFFIXES, read_picture, write_picture
 from .image.paste import MASKS
 from .model.loaded import MEMORY, PRECISIONS, GPENModel
@@ -64,6 +67,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--device", help="cpu, cuda, cuda:1, mps … (default: the first GPU, else the CPU)")
     command.add_argument("--detector", choices=["auto", *DETECTORS], default="auto")
     command.add_argument("--threshold", type=float, help="how sure the detector must be, 0..1 (default: what suits it)")
+    command.add_argument(
+        "--detection-size", choices=SIZES, default=SIZES[0], help="where faces are looked for (default: %(default)s)"
+    )
+    command.add_argument("--tiny-faces", action="store_true", help="look a second time, enlarged: slower")
+    command.add_argument("--rotated", action="store_true", help="look for faces on their side, too: slower")
+    command.add_argument("--order", choices=ORDERS, default=ORDERS[0], help="which faces come first: see --count")
+    command.add_argument("--count", type=int, default=0, help="faces restored of each picture (default: 0, all)")
+    command.add_argument("--min-size", type=float, default=0, help="only faces of at least so many pixels")
+    command.add_argument("--max-size", type=float, default=0, help="only faces of at most so many pixels")
+    command.add_argument("--max-sharpness", type=float, default=0, help="only faces no sharper than this, 0..100")
     command.add_argument("--strength", type=float, default=1.0, help="0 (nothing) … 1 (the restored face; default)")
     command.add_argument(
         "--mask", choices=MASKS, default=MASKS[0], help="what of the crop is pasted (default: %(default)s)"
@@ -150,6 +163,15 @@ def _restore_found(
     options: argparse.Namespace, model: GPENModel, inpaint_mask: Tensor | None, detector: Detector
 ) -> Run:
     """What restores the faces that are found in a picture."""
+    search = Search(options.detection_size, tiny_faces=options.tiny_faces, rotated=options.rotated)
+    select = partial(
+        select_faces,
+        order=options.order,
+        count=options.count,
+        min_size=options.min_size,
+        max_size=options.max_size,
+        max_sharpness=options.max_sharpness,
+    )
 
     def run(picture: Tensor) -> tuple[Tensor, str]:
         done = restore(
@@ -160,6 +182,8 @@ def _restore_found(
             strength=options.strength,
             mask=options.mask,
             inpaint_mask=inpaint_mask,
+            search=search,
+            select=select,
         )
         return done.image, describe(done.faces)
 

@@ -15,6 +15,8 @@ from .faces.alignment import PERSPECTIVES, align, crop_face, is_turned
 from .faces.detect import find_faces
 from .faces.detectors import Detector
 from .faces.face import Face, Faces
+from .faces.search import Search
+from .faces.select import Selected
 from .faces.track import track_faces
 from .image.paste import MASKS, paste_faces
 from .image.picture import as_rgb
@@ -53,17 +55,25 @@ def restore(
     perspective: str = "auto",
     clip: bool = False,
     inpaint_mask: Tensor | None = None,
+    search: Search | None = None,
+    select: Callable[[Faces], Selected] | None = None,
     on_step: OnStep | None = None,
 ) -> Restored:
-    """Restore every face of a batch of pictures (B, H, W, C) in 0..1: all stations in a row.
+    """Restore the faces of a batch of pictures (B, H, W, C) in 0..1: all stations in a row.
 
     Each picture is done before the next one is begun, and the crops of more than `MOST_KEPT` bytes are let go, so that
     a clip needs no more memory than the pictures that come in and go out. With `clip` the batch is one: its faces are
     followed with `track_faces`. `on_step` is called by each station, so that the work can be stopped anywhere.
+
+    `select` says which faces are restored; by default all. Those left out are among the faces that come back, and their
+    fate says why.
     """
     picture = as_rgb(picture)
     hole = hole_for(model, picture, inpaint_mask)
-    faces = find_faces(picture, detector, threshold, on_frame=on_step)
+    faces = find_faces(picture, detector, threshold, on_frame=on_step, search=search)
+    selected = select(faces) if select else None
+    if selected:
+        faces = selected.chosen
     if clip:
         faces = track_faces(faces)
     faces = faces.with_faces(sorted(faces, key=lambda face: face.frame))
@@ -81,7 +91,10 @@ def restore(
         pasted = paste_faces(picture[frame : frame + 1], alone, strength=strength, mask=mask)
         image[frame], shares[frame] = pasted.image[0], pasted.mask[0]
         done += here if keep else [_without_crops(face) for face in here]
-    return Restored(image, shares, faces.with_faces(done))
+    faces = faces.with_faces(done)
+    if selected:
+        faces = selected.with_chosen(faces, same=not clip)
+    return Restored(image, shares, faces)
 
 
 def restore_faces(

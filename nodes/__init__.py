@@ -11,6 +11,7 @@ from .lens import GPENLensDistortion
 from .load import GPENLoadModel
 from .paste import GPENPasteFaces
 from .restore import GPENRestoreFaces
+from .select import GPENSelectFaces
 from .tiled import GPENRestoreTiled
 from .track import GPENTrackFaces
 
@@ -21,6 +22,7 @@ class GPENExtension(ComfyExtension):
             GPENLoadModel,
             GPENDetectFaces,
             GPENTrackFaces,
+            GPENSelectFaces,
             GPENRestoreFaces,
             GPENPasteFaces,
             GPENFaceCrops,

@@ -1,9 +1,13 @@
 """All stations in one node, with the few settings most people touch."""
 
+from functools import partial
+
 import torch
 from comfy_api.latest import io
 
 from ..gpen.faces.report import describe
+from ..gpen.faces.search import Search
+from ..gpen.faces.select import ORDERS, select_faces
 from ..gpen.image.paste import MASKS
 from ..gpen.pipeline import restore
 from .comfy import (
@@ -17,9 +21,10 @@ from .comfy import (
     progress,
     say,
 )
-from .detect import detector_input, threshold_input
+from .detect import detector_input, threshold_input, tiny_faces_input
 from .files import DETECTOR_CHOICES, open_managed_detector
 from .paste import mask_input, strength_input
+from .select import count_input, max_sharpness_input, min_size_input, order_input
 
 
 class GPENRestore(io.ComfyNode):
@@ -40,12 +45,18 @@ class GPENRestore(io.ComfyNode):
                 advanced(
                     io.Boolean.Input(
                         "clip",
+                        optional=True,
                         default=False,
                         optional=True,  # as in `perspective_input`
                         tooltip="Take the batch for the frames of a clip: faces are followed, calmed and faded in and "
                         "out, as Track Faces Through a Clip (GPEN) does with its defaults.",
                     )
                 ),
+                advanced(order_input()),
+                advanced(count_input()),
+                advanced(min_size_input()),
+                advanced(max_sharpness_input()),
+                tiny_faces_input(),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The picture with its faces restored."),
@@ -56,8 +67,12 @@ class GPENRestore(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, detector: str | None = None, mask: str | None = None) -> bool | str:
-        return check_choices(("detector", detector, DETECTOR_CHOICES), ("mask", mask, MASKS))
+    def validate_inputs(
+        cls, detector: str | None = None, mask: str | None = None, order: str | None = None
+    ) -> bool | str:
+        return check_choices(
+            ("detector", detector, DETECTOR_CHOICES), ("mask", mask, MASKS), ("order of faces", order, ORDERS)
+        )
 
     @classmethod
     def execute(
@@ -69,6 +84,11 @@ class GPENRestore(io.ComfyNode):
         mask: str,
         threshold: float,
         clip: bool = False,
+        order: str = ORDERS[0],
+        count: int = 0,
+        min_size: int = 0,
+        max_sharpness: float = 0.0,
+        tiny_faces: bool = False,
     ) -> io.NodeOutput:
         done = restore(
             model,
@@ -78,6 +98,8 @@ class GPENRestore(io.ComfyNode):
             strength=strength,
             mask=mask,
             clip=clip,
+            search=Search(tiny_faces=tiny_faces),
+            select=partial(select_faces, order=order, count=count, min_size=min_size, max_sharpness=max_sharpness),
             on_step=progress(),
         )
         return io.NodeOutput(

@@ -21,6 +21,8 @@ CATEGORY = "image/face/GPEN"
 ModelType = io.Custom("GPEN_MODEL")
 # Other packs have a type of their own that they call FACES.
 FacesType = io.Custom("GPEN_FACES")
+# A type of newer versions of ComfyUI, and of other packs.
+BoxesType = io.Custom("BOUNDING_BOX")
 
 
 class ManagedModel(GPENModel):
@@ -113,6 +115,16 @@ def check_choices(*checks: tuple[str, str | None, tuple[str, ...]]) -> Literal[T
         if value is not None and value not in choices:
             return str(SettingError.unknown(what, value, choices))
     return True
+
+
+def boxes_input(tooltip: str) -> io.Input:
+    """An optional input for boxes of other nodes; newer versions would show a widget of their own in its place."""
+    return BoxesType.Input(
+        "boxes",
+        optional=True,
+        tooltip=f"{tooltip}. In pixels; one list for each picture, or one for all.",
+        extra_dict={"forceInput": True},
+    )
 
 
 def advanced(widget: io.WidgetInput) -> io.WidgetInput:

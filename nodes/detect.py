@@ -5,8 +5,9 @@ from comfy_api.latest import io
 
 from ..gpen.faces.detect import find_faces
 from ..gpen.faces.report import describe
+from ..gpen.faces.search import SIZES, Search
 from ..gpen.image.preview import box_mask, draw_faces
-from .comfy import CATEGORY, FacesType, advanced, check_choices, on_intermediate_device, progress, say
+from .comfy import CATEGORY, FacesType, advanced, boxes_input, check_choices, on_intermediate_device, progress, say
 from .files import DETECTOR_CHOICES, open_managed_detector
 
 
@@ -22,10 +23,48 @@ class GPENDetectFaces(io.ComfyNode):
                 io.Image.Input("image", tooltip="The picture to look for faces in."),
                 detector_input(),
                 threshold_input(),
+                advanced(
+                    io.Combo.Input(
+                        "size",
+                        optional=True,
+                        options=list(SIZES),
+                        default=SIZES[0],
+                        tooltip="The size at which the picture is looked at. long side 1000: large pictures are made "
+                        "smaller, as by the official code. short side 480: small pictures are enlarged as well. "
+                        "full size: slow, and finds the smallest faces of a large picture.",
+                    )
+                ),
+                tiny_faces_input(),
+                advanced(
+                    io.Boolean.Input(
+                        "edges",
+                        optional=True,
+                        default=False,
+                        tooltip="Look a second time with the picture continued beyond its edges: "
+                        "for faces that an edge cuts.",
+                    )
+                ),
+                advanced(
+                    io.Boolean.Input(
+                        "rotated",
+                        optional=True,
+                        default=False,
+                        tooltip="Look at the picture turned by 90, 180 and 270 degrees as well: for people who lie "
+                        "and pictures on their side. Takes four times as long.",
+                    )
+                ),
+                boxes_input(
+                    "Where the faces are, if another node has found them: then only their eyes, nose and mouth "
+                    "are looked for, inside each box"
+                ),
             ],
             outputs=[
                 FacesType.Output(display_name="faces", tooltip="The faces, for Restore Faces (GPEN)."),
-                io.Image.Output(display_name="preview", tooltip="The picture with each face framed and numbered."),
+                io.Image.Output(
+                    display_name="preview",
+                    tooltip="The picture with each face framed, and its number, size, score and sharpness. "
+                    "A small picture is shown enlarged.",
+                ),
                 io.Mask.Output(display_name="mask", tooltip="1 inside the box of a face, 0 elsewhere."),
                 io.Int.Output(display_name="count", tooltip="How many faces were found."),
             ],
@@ -33,12 +72,29 @@ class GPENDetectFaces(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, detector: str | None = None) -> bool | str:
-        return check_choices(("detector", detector, DETECTOR_CHOICES))
+    def validate_inputs(cls, detector: str | None = None, size: str | None = None) -> bool | str:
+        return check_choices(("detector", detector, DETECTOR_CHOICES), ("size for detection", size, SIZES))
 
     @classmethod
-    def execute(cls, image: torch.Tensor, detector: str, threshold: float) -> io.NodeOutput:
-        found = find_faces(image, open_managed_detector(detector), threshold or None, on_frame=progress())
+    def execute(
+        cls,
+        image: torch.Tensor,
+        detector: str,
+        threshold: float,
+        size: str = SIZES[0],
+        tiny_faces: bool = False,
+        edges: bool = False,
+        rotated: bool = False,
+        boxes: object = None,
+    ) -> io.NodeOutput:
+        found = find_faces(
+            image,
+            open_managed_detector(detector),
+            threshold or None,
+            on_frame=progress(),
+            search=Search(size, tiny_faces, edges, rotated),
+            boxes=boxes,
+        )
         preview, mask = draw_faces(image, found), box_mask(found)
         return io.NodeOutput(
             found,
@@ -69,5 +125,17 @@ def threshold_input() -> io.WidgetInput:
             step=0.01,
             tooltip="How sure the detector must be. 0: what suits the detector (RetinaFace and MTCNN 0.9, YuNet 0.8). "
             "Lower finds more faces, and more that are none.",
+        )
+    )
+
+
+def tiny_faces_input() -> io.WidgetInput:
+    return advanced(
+        io.Boolean.Input(
+            "tiny_faces",
+            optional=True,
+            default=False,
+            tooltip="Look a second time, at twice the size and in tiles: for faces of some 10 pixels in a crowd. "
+            "Takes about five times as long.",
         )
     )

@@ -75,6 +75,7 @@ def perspective_input() -> io.WidgetInput:
     return advanced(
         io.Combo.Input(
             "perspective",
+            optional=True,
             options=list(PERSPECTIVES),
             default=PERSPECTIVES[0],
             optional=True,  # prompts that were stored before it existed still run

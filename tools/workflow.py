@@ -50,7 +50,10 @@ def _inputs(
     # Values are stored without names, in the order of the node's inputs; those of linked inputs are stored as well.
     values = list(node.get("widgets_values", []))
     inputs: dict[str, Any] = {}
+    optional = object_info[node["type"]]["input"].get("optional", {})
     for name, options in _widgets(object_info[node["type"]]):
+        if not values and name in optional:
+            break  # a node that has got further inputs since then: it knows their defaults
         if not values:
             raise WorkflowError(f"{what} has no value for its input {name!r}: store the workflow again")
         inputs[name] = values.pop(0)

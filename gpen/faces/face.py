@@ -44,6 +44,8 @@ class Face:
     """How many frames of its track on either side help to keep noise out of its crop."""
     within: Tensor | None = None
     """(h, w) in 0..1: the only places of its picture where it is pasted, of any size; None is everywhere."""
+    sharpness: float | None = None
+    """0 (a blur) … 100, as it was found; see `sharpness.py`. None where nobody has measured it."""
 
     @property
     def size(self) -> float:
@@ -99,6 +101,13 @@ class Faces:
     def of_frame(self, frame: int) -> list[Face]:
         """The faces of one picture of the batch."""
         return [face for face in self.faces if face.frame == frame]
+
+    def numbered(self) -> Iterator[tuple[int, Face]]:
+        """Each face with its number among those of its picture, from 1: what preview, report and selection show."""
+        count = [0] * self.frames
+        for face in self.faces:
+            count[face.frame] += 1
+            yield count[face.frame], face
 
     def placed_on(self, picture: Tensor) -> "Faces":
         """The same faces in a batch of pictures (B, H, W, C), which may be larger or smaller copies of their own.

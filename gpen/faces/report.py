@@ -6,7 +6,7 @@ from .face import Face, Faces
 
 
 def describe(faces: Faces) -> str:
-    """One line of counts, then a line a face: number, size, place, score and fate.
+    """One line of counts, then a line a face: number in its picture, size, place, score, sharpness and fate.
 
     >>> describe(Faces((), 512, 512, 1))
     'no face found'
@@ -19,11 +19,12 @@ def describe(faces: Faces) -> str:
     if tracks:
         count += f" in {tracks} track{'s' * (tracks != 1)}"
     done = [f"{number} {fate}" for fate, number in fates.items() if fate != "found"]
-    lines = [_describe_face(number, face, faces.frames) for number, face in enumerate(faces, 1)]
+    lines = [_describe_face(number, face, faces.frames) for number, face in faces.numbered()]
     return "\n".join([", ".join([count, *done]), *lines])
 
 
 def _describe_face(number: int, face: Face, frames: int) -> str:
     left, top, right, bottom = face.box
     where = f"at ({left:.0f}, {top:.0f})" + (f" in picture {face.frame + 1}" if frames > 1 else "")
-    return f"#{number} {right - left:.0f}×{bottom - top:.0f} px {where}, score {face.score:.2f}: {face.fate}"
+    sharp = "" if face.sharpness is None else f", sharpness {face.sharpness:.0f}"
+    return f"#{number} {right - left:.0f}×{bottom - top:.0f} px {where}, score {face.score:.2f}{sharp}: {face.fate}"

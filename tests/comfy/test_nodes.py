@@ -2,6 +2,7 @@
 
 import time
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,7 @@ NODES = {
     "GPENLoadModel": ["GPEN_MODEL"],
     "GPENDetectFaces": ["GPEN_FACES", "IMAGE", "MASK", "INT"],
     "GPENTrackFaces": ["GPEN_FACES", "INT"],
+    "GPENSelectFaces": ["GPEN_FACES", "GPEN_FACES", "INT"],
     "GPENRestoreFaces": ["GPEN_FACES", "IMAGE", "IMAGE"],
     "GPENPasteFaces": ["IMAGE", "MASK"],
     "GPENFaceCrops": ["IMAGE", "BOUNDING_BOX", "MASK", "SEGS", "GPEN_FACES"],
@@ -109,6 +111,37 @@ def test_pasting_what_was_not_restored_says_so(client: Client) -> None:
     assert "no face is restored" in run.outputs[paste.id]["text"][0]
 
 
+def test_only_the_selected_face_is_restored_and_the_rest_comes_out_too(client: Client) -> None:
+    small = np.asarray(cv2.resize(BAD, (110, 110), interpolation=cv2.INTER_AREA), np.uint8)
+    two = np.concatenate([BAD, np.pad(small, ((0, 110), (0, 0), (0, 0)))], axis=1)
+    graph = stations(client, two)
+    by_type = {node.class_type: node for node in graph.nodes}
+    image, found, restored = (by_type[name] for name in ("LoadImage", "GPENDetectFaces", "GPENRestoreFaces"))
+    # LoadImage's mask of a picture without alpha is no mask.
+    selected = graph.add("GPENSelectFaces", faces=found.out(), order="smallest", count=1, mask=image.out(1))
+    restored.inputs["faces"] = selected.out()
+    run = client.run(graph)
+    shown = client.pictures(run, node(graph, "PreviewImage"))[0].astype(int)
+    # PreviewImage rounds down where the library rounds.
+    assert np.abs(shown[:, :220] - two[:, :220]).max() <= 1 < np.abs(shown[:, 220:] - two[:, 220:]).max()
+    first, *lines = run.outputs[selected.id]["text"][0].splitlines()
+    assert first == "2 faces found, 1 left out, 1 chosen"
+    assert [line.rsplit(": ", 2)[-1] for line in lines] == ["not among the 1 smallest", "chosen"]
+    restored.inputs["faces"] = selected.out(1)
+    run = client.run(graph)
+    shown = client.pictures(run, node(graph, "PreviewImage"))[0].astype(int)
+    assert np.abs(shown[:, 220:] - two[:, 220:]).max() <= 1 < np.abs(shown[:, :220] - two[:, :220]).max()
+
+
+def test_given_boxes_and_further_passes(client: Client) -> None:
+    graph = stations(client, np.rot90(BAD))
+    found = next(node for node in graph.nodes if node.class_type == "GPENDetectFaces")
+    found.inputs |= {"size": "short side 480", "tiny_faces": False, "edges": True, "rotated": True}
+    assert "1 face found" in client.run(graph).outputs[found.id]["text"][0]
+    found.inputs |= {"boxes": {"x": 20, "y": 30, "width": 90, "height": 100}, "rotated": False}
+    assert "#1 90×100 px at (20, 30)" in client.run(graph).outputs[found.id]["text"][0]
+
+
 def test_tiles(client: Client) -> None:
     graph = Graph()
     image = graph.add("LoadImage", image=client.upload(BAD, "damaged.png"))
@@ -134,7 +167,8 @@ def test_preview_frames_the_face(client: Client) -> None:
     mask = graph.add("PreviewImage", images=graph.add("MaskToImage", mask=detect.out(2)).out())
     run = client.run(graph)
     framed = client.pictures(run, shown)[0].astype(int)
-    assert (np.abs(framed - BAD).max(axis=2) > 60).sum() > 100
+    # So small a picture is shown at twice its size.
+    assert (np.abs(framed - BAD.repeat(2, 0).repeat(2, 1)).max(axis=2) > 60).sum() > 100
     white = (client.pictures(run, mask)[0] > 250).mean()
     assert 0.05 < white < 0.9
 

@@ -57,6 +57,16 @@ def test_inpaint_mask_is_filled_and_nothing_else(head: Path, tmp_path: Path, sha
         assert changed[hole > 0].mean() > 0.9 and not changed[hole == 0].any()
 
 
+def test_faces_that_are_left_out_stay_as_they_were(
+    head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.png"
+    command = ["restore", str(head), "--output", str(out), "--verbose", "--rotated", "--detection-size", "full size"]
+    assert main([*command, "--order", "largest", "--count", "1", "--max-size", "20"]) == 0
+    np.testing.assert_array_equal(cv2.imread(str(out)), cv2.imread(str(head)))
+    assert "left out: larger than 20 px" in capsys.readouterr().out
+
+
 def test_one_unreadable_among_many(head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = head.parent
     (folder / "deep").mkdir()
@@ -104,6 +114,7 @@ def test_results_are_not_read_again(head: Path) -> None:
         (["restore", "IN", "--output", "OUT", "--model", "nothing.pth"], "no model file 'nothing.pth'"),
         (["restore", "IN", "--output", "OUT", "--model", "GPEN-BFR-512", "--offline"], "GPEN-BFR-512.pth"),
         (["restore", "IN", "--output", "OUT", "--strength", "2"], "strength"),
+        (["restore", "IN", "--output", "OUT", "--count", "-1"], "count"),
         (["restore", "IN", "--output", "OUT", "--detector", "yunet", "--offline"], "face_detection_yunet_2023mar.onnx"),
         (["restore", "IN", "--output", "OUT", "--inpaint-mask", "IN"], "leave the mask out"),
         (["restore", "IN", "--output", "OUT", "--aligned", "--strength", "2"], "strength"),

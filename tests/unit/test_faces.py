@@ -48,5 +48,7 @@ def test_report_says_each_fate() -> None:
     first, one, two = describe(faces).splitlines()
     assert first == "2 faces found, 1 restored, 1 skipped"
     assert one.startswith("#1 30×40 px at (10, 20) in picture 1") and one.endswith("restored")
-    assert two.endswith("skipped: it lies outside the picture")
+    assert two.startswith("#1 30×40 px at (10, 20) in picture 2, score 0.95") and two.endswith(
+        "skipped: it lies outside the picture"
+    )
     assert describe(Faces((), 1, 1, 1)) == "no face found"

@@ -1,0 +1,213 @@
+"""How one picture is looked through: at which size, and which further passes are made."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SettingError
+from ..image.tiles import faded_tiles
+from .boxes import GivenBox, area, common_area, overlap
+from .detectors import Detector
+from .face import Box, Face, Faces
+
+Pixels = npt.NDArray[np.uint8]
+"""(H, W, 3) RGB"""
+
+SIZES = ("long side 1000", "short side 480", "full size")
+"""The size at which a picture is looked at. The first is official code's."""
+
+# As in the official code: a picture whose long side is over the first is scaled so that it is the second.
+LONG_SIDE_LIMIT = 1500
+LONG_SIDE_SCALED = 1000
+SHORT_SIDE = 480
+# A ribbon whose short side is brought to 480 would become very long.
+LONGEST = 4000
+# The second pass, for tiny faces: so many times larger, in tiles of so many pixels there. A face that is larger than
+# what neighbouring tiles share is large enough for the first pass.
+TINY_ZOOM = 2.0
+TILE = 1024
+TILE_OVERLAP = 192
+# For faces that the picture's edge cuts: its last pixels are continued for this part of its shorter side.
+EDGE_PADDING = 0.2
+# In two passes, boxes of which one covers the other by more than this are the same face.
+SAME_FACE = 0.5
+# YuNet takes a face that lies on its side for an upright one, with landmarks that are wrong, and is less sure of it
+# (0.84) than of the face turned upright (0.93). So passes are compared; a turned one must be surer by this.
+UPRIGHT_BONUS = 0.05
+# Inside a given box there is a face: it is looked at this large, and with less doubt.
+FACE_IN_BOX = 160
+THRESHOLD_IN_BOX = 0.3
+# Eyes, nose and corners of the mouth in the box of a face, as parts of it: the mean of portraits as YuNet and MTCNN
+# find them, made even.
+MEAN_FACE = np.array([[0.27, 0.38], [0.73, 0.38], [0.5, 0.573], [0.295, 0.722], [0.705, 0.722]])
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a picture is looked through; as it is made, as the official code does."""
+
+    size: str = SIZES[0]
+    """One of `SIZES`."""
+    tiny_faces: bool = False
+    """Look a second time, enlarged, in tiles."""
+    edges: bool = False
+    """Look a second time with the picture continued beyond its edges."""
+    rotated: bool = False
+    """Look at the picture turned by 90°, 180° and 270° as well."""
+
+    def __post_init__(self) -> None:
+        if self.size not in SIZES:
+            raise SettingError.unknown("size for detection", self.size, SIZES)
+
+
+def look_through(pixels: Pixels, detector: Detector, threshold: float, search: Search) -> list[Face]:
+    """The faces of one picture, in its pixels."""
+
+    def upright(pixels: Pixels) -> list[Face]:
+        return _passes(pixels, detector, threshold, search)
+
+    return _all_ways_up(pixels, upright) if search.rotated else upright(pixels)
+
+
+def look_into(pixels: Pixels, given: GivenBox, detector: Detector, threshold: float, search: Search) -> Face:
+    """The face in a box of one picture: the box as it was given, the landmarks as the detector sees them there.
+
+    Where it sees none, they are the mean face's.
+    """
+    left, top, right, bottom = given.box
+    side = max(right - left, bottom - top)
+    x, y, x_end, y_end = (round(v) for v in (left - side / 2, top - side / 2, right + side / 2, bottom + side / 2))
+    height, width = pixels.shape[:2]
+    inside = (max(x, 0), max(y, 0), min(x_end, width), min(y_end, height))
+    candidates: list[Face] = []
+    if side > 0 and inside[0] < inside[2] and inside[1] < inside[3]:
+        crop = pixels[inside[1] : inside[3], inside[0] : inside[2]]
+        beyond = (inside[1] - y, y_end - inside[3], inside[0] - x, x_end - inside[2])
+        crop = np.asarray(cv2.copyMakeBorder(crop, *beyond, cv2.BORDER_REPLICATE), np.uint8)
+
+        def upright(crop: Pixels) -> list[Face]:
+            return _at_scale(crop, FACE_IN_BOX / side, detector, min(threshold, THRESHOLD_IN_BOX))
+
+        candidates = _all_ways_up(crop, upright) if search.rotated else upright(crop)
+    faces = [_moved(face, x, y) for face in candidates]
+    best = max(faces, key=lambda face: overlap(face.box, given.box), default=None)
+    if best is None or overlap(best.box, given.box) < THRESHOLD_IN_BOX:
+        landmarks = MEAN_FACE * [right - left, bottom - top] + [left, top]
+        return Face(0, given.box, landmarks, given.score, fate="found: landmarks guessed from its box")
+    return replace(best, box=given.box)
+
+
+def _passes(pixels: Pixels, detector: Detector, threshold: float, search: Search) -> list[Face]:
+    scale = _scale(pixels, search.size)
+    found = _at_scale(pixels, scale, detector, threshold)
+    if search.edges:
+        found = _merged(found, _beyond_edges(pixels, scale, detector, threshold))
+    if search.tiny_faces:
+        found = _merged(found, _in_tiles(pixels, max(1.0, TINY_ZOOM * scale), detector, threshold))
+    return found
+
+
+def _scale(pixels: Pixels, size: str) -> float:
+    short, long = sorted(pixels.shape[:2])
+    match size:
+        case "long side 1000":
+            return LONG_SIDE_SCALED / long if long > LONG_SIDE_LIMIT else 1.0
+        case "short side 480":
+            return min(SHORT_SIDE / short, max(1.0, LONGEST / long))
+        case _:
+            return 1.0
+
+
+def _at_scale(pixels: Pixels, scale: float, detector: Detector, threshold: float) -> list[Face]:
+    """What the detector finds in the picture made `scale` times larger, in pixels of the picture as it came."""
+    height, width = pixels.shape[:2]
+    if scale != 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8)
+    found = tuple(face for face in detector(pixels, threshold) if face.flaw is None)
+    return list(Faces(found, pixels.shape[1], pixels.shape[0], 1).scaled_to(width, height))
+
+
+def _beyond_edges(pixels: Pixels, scale: float, detector: Detector, threshold: float) -> list[Face]:
+    pad = round(EDGE_PADDING * min(pixels.shape[:2]))
+    padded = np.asarray(cv2.copyMakeBorder(pixels, pad, pad, pad, pad, cv2.BORDER_REPLICATE), np.uint8)
+    return [_moved(face, -pad, -pad) for face in _at_scale(padded, scale, detector, threshold)]
+
+
+def _in_tiles(pixels: Pixels, scale: float, detector: Detector, threshold: float) -> list[Face]:
+    """Tile by tile, so that what is enlarged is never more than a tile."""
+    sides = pixels.shape[:2]
+    tiles = [min(side, round(TILE / scale)) for side in sides]
+    rows, columns = (
+        [start for start, _ in faded_tiles(side, tile, min(tile // 2, round(TILE_OVERLAP / scale)))]
+        for side, tile in zip(sides, tiles, strict=True)
+    )
+    found: list[Face] = []
+    for top, left in ((top, left) for top in rows for left in columns):
+        bottom, right = top + tiles[0], left + tiles[1]
+        faces = _at_scale(np.ascontiguousarray(pixels[top:bottom, left:right]), scale, detector, threshold)
+        moved = [_moved(face, left, top) for face in faces]
+        found = _merged(found, [face for face in moved if not _is_cut(face.box, (left, top, right, bottom), sides)])
+    return found
+
+
+def _is_cut(box: Box, tile: tuple[int, int, int, int], height_width: tuple[int, ...]) -> bool:
+    """Whether the tile's border runs through the face where the picture goes on: the next tile has it whole."""
+    height, width = height_width
+    left, top, right, bottom = tile
+    return (
+        (left > 0 and box[0] <= left + 1)
+        or (top > 0 and box[1] <= top + 1)
+        or (right < width and box[2] >= right - 2)
+        or (bottom < height and box[3] >= bottom - 2)
+    )
+
+
+def _all_ways_up(pixels: Pixels, upright: Callable[[Pixels], list[Face]]) -> list[Face]:
+    """What is found in the picture as it is and turned by 90°, 180° and 270°; of a face seen twice, the surer one."""
+    found = [(face.score + UPRIGHT_BONUS, face) for face in upright(pixels)]
+    for quarters in (1, 2, 3):
+        faces = upright(np.ascontiguousarray(np.rot90(pixels, quarters)))
+        found += [(face.score, _turned_back(face, quarters, *pixels.shape[:2])) for face in faces]
+    found.sort(key=lambda scored: -scored[0])
+    return _merged([], (face for _, face in found))
+
+
+def _turned_back(face: Face, quarters: int, height: int, width: int) -> Face:
+    """A face of `np.rot90(picture, quarters)` in pixels of the picture (height, width).
+
+    Its left eye stays the one that is left when the face is upright: so its crop comes out upright.
+    """
+
+    def back(points: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        x, y = points[:, 0], points[:, 1]
+        match quarters:
+            case 1:
+                return np.column_stack([width - 1 - y, x])
+            case 2:
+                return np.column_stack([width - 1 - x, height - 1 - y])
+            case _:
+                return np.column_stack([y, height - 1 - x])
+
+    corners = back(np.reshape(face.box, (2, 2)))
+    (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+    return replace(face, box=(left, top, right, bottom), landmarks=back(face.landmarks))
+
+
+def _moved(face: Face, x: float, y: float) -> Face:
+    left, top, right, bottom = face.box
+    return replace(face, box=(left + x, top + y, right + x, bottom + y), landmarks=face.landmarks + np.array([x, y]))
+
+
+def _merged(found: list[Face], more: Iterable[Face]) -> list[Face]:
+    """Faces of one pass, and those of the next that are none of them."""
+    merged = list(found)
+    for face in more:
+        shares = (common_area(face.box, other.box) / min(area(face.box), area(other.box)) for other in merged)
+        if all(share <= SAME_FACE for share in shares):
+            merged.append(face)
+    return merged

@@ -1,0 +1,159 @@
+"""Finding faces that an upright look at one size misses: turned, cut, tiny, in given boxes; with two detectors."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+import gpen
+from gpen import Search
+from gpen.faces.detectors import Detector
+from gpen.faces.detectors.mtcnn import MTCNNDetector
+from gpen.faces.search import SIZES
+from gpen.weights.locate import Folders
+
+# NASA's portrait of Eileen Collins, as YuNet finds her face.
+EYES = np.array([[200.0, 102], [247, 103]])
+
+
+@pytest.fixture(scope="module", params=["mtcnn", "yunet"])
+def detector(request: pytest.FixtureRequest, shared: Path) -> Detector:
+    folders: Folders = {"detector": [shared / "weights"]}
+    return gpen.find_detector(request.param, folders=folders)
+
+
+def tensor(pixels: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels))[None].float() / 255
+
+
+def found(pixels: np.ndarray, detector: Detector, **search: object) -> gpen.Faces:
+    return gpen.detect_faces(tensor(pixels), detector, search=Search(**search))  # type: ignore[arg-type]
+
+
+def tiny(scale: float) -> np.ndarray:
+    """A crowd of one: the astronaut, `scale` as large, in a picture of 700×450."""
+    small = cv2.resize(data.astronaut(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    picture = np.full((450, 700, 3), 110, np.uint8)
+    picture[200 : 200 + len(small), 480 : 480 + len(small)] = small
+    return picture
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_face_in_a_turned_picture(detector: Detector, quarters: int) -> None:
+    turned = np.rot90(data.astronaut(), quarters)
+    faces = found(turned, detector, rotated=True)
+    assert len(faces) == 1
+    x, y = EYES.T
+    eyes = {1: (y, 511 - x), 2: (511 - x, 511 - y), 3: (511 - y, x)}[quarters]
+    assert np.abs(faces[0].landmarks[:2] - np.column_stack(eyes)).max() < 10
+    left, top, right, bottom = faces[0].box
+    assert left < faces[0].landmarks[2, 0] < right and top < faces[0].landmarks[2, 1] < bottom
+
+
+def test_turned_and_upright_faces_in_one_picture(detector: Detector) -> None:
+    head = data.astronaut()[20:220, 120:320]
+    both = np.concatenate([head, np.rot90(head)], axis=1)
+    faces = found(both, detector, rotated=True)
+    # From eye to eye: to the right, and upwards.
+    directions = sorted(np.rint(face.landmarks[1] - face.landmarks[0]).tolist() for face in faces)
+    assert len(faces) == 2
+    assert abs(directions[0][0]) < 12 and directions[0][1] < -35
+    assert directions[1][0] > 35 and abs(directions[1][1]) < 12
+
+
+def test_face_that_the_edge_cuts(detector: Detector) -> None:
+    cut = data.astronaut()[:300, 215 if isinstance(detector, MTCNNDetector) else 230 :]
+    assert len(found(cut, detector)) == 0
+    faces = found(cut, detector, edges=True)
+    assert len(faces) == 1 and faces[0].box[2] < 100
+
+
+def test_tiny_face(detector: Detector) -> None:
+    picture = tiny(0.12)
+    assert len(found(picture, detector)) == 0
+    faces = found(picture, detector, tiny_faces=True)
+    assert len(faces) == 1
+    assert np.abs(faces[0].landmarks[:2] - (EYES * 0.12 + [480, 200])).max() < 2
+    assert len(found(picture[180:280, 460:560], detector, size="short side 480")) == 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_face_that_every_pass_sees_is_one(detector: Detector, size: str) -> None:
+    faces = found(data.astronaut()[:220, 100:320], detector, size=size, tiny_faces=True, edges=True, rotated=True)
+    assert len(faces) == 1
+    assert np.abs(faces[0].landmarks[:2] - (EYES - [100, 0])).max() < 8
+
+
+def test_size_says_at_which_size_the_picture_is_looked_at() -> None:
+    seen: list[tuple[int, int]] = []
+
+    class Watching:
+        threshold = 0.5
+
+        def __call__(self, picture: np.ndarray, threshold: float) -> list[gpen.Face]:
+            seen.append(picture.shape[:2])
+            return []
+
+    for shape in ((1200, 1500), (1000, 2000), (240, 300), (10, 900)):
+        for size in SIZES:
+            found(np.zeros((*shape, 3), np.uint8), Watching(), size=size)
+    assert seen == [
+        *((1200, 1500), (480, 600), (1200, 1500)),
+        *((500, 1000), (480, 960), (1000, 2000)),
+        *((240, 300), (480, 600), (240, 300)),
+        *((10, 900), (44, 4000), (10, 900)),
+    ]
+    with pytest.raises(gpen.SettingError, match=r"'huge'.*full size"):
+        Search("huge")
+
+
+def test_landmarks_in_given_boxes(detector: Detector) -> None:
+    box = {"x": 170, "y": 50, "width": 105, "height": 130, "label": "face", "score": 0.7}
+    faces = gpen.detect_faces(tensor(data.astronaut()), detector, boxes=[box])
+    assert [face.box for face in faces] == [(170, 50, 275, 180)]
+    assert np.abs(faces[0].landmarks[:2] - EYES).max() < 8 and faces[0].fate == "found"
+
+
+def test_box_in_which_no_face_is_seen_gets_the_mean_face() -> None:
+    rocks = tensor(data.coffee()[:300, :300])
+    two = torch.cat([rocks, rocks])
+    box = {"x": 40, "y": 60, "width": 100, "height": 120, "score": 0.7}
+    faces = gpen.detect_faces(two, "mtcnn", boxes=[[box], []])
+    assert [(face.frame, face.box, face.score) for face in faces] == [(0, (40, 60, 140, 180), 0.7)]
+    assert "guessed" in faces[0].fate
+    x, y = faces[0].landmarks.T
+    assert x.min() > 40 and x.max() < 140 and y.min() > 60 and y.max() < 180
+    assert len(gpen.detect_faces(two, "mtcnn", boxes={**box, "width": 0})) == 0
+    outside = gpen.detect_faces(two, "mtcnn", boxes={**box, "x": 5000})
+    assert len(outside) == 2 and outside[0].box[0] == 5000
+
+
+def test_landmarks_of_a_small_face_are_finer_than_a_pixel() -> None:
+    class Plain(MTCNNDetector):
+        def _refined(self, picture: np.ndarray, face: gpen.Face) -> gpen.Face:
+            return face
+
+    def landmarks(detector: Detector, shift: float) -> np.ndarray:
+        """Of the face made 0.35 as large and moved by a part of a pixel, less what it was moved by."""
+        matrix = np.array([[0.35, 0, shift], [0, 0.35, shift]])
+        soft = cv2.GaussianBlur(data.astronaut(), (0, 0), 1.1)
+        (face,) = detector(np.asarray(cv2.warpAffine(soft, matrix, (180, 180)), np.uint8), 0.8)
+        return face.landmarks - shift
+
+    plain, fine = (
+        np.array([landmarks(detector, shift) for shift in (0, 0.25, 0.5, 0.75)])
+        for detector in (Plain(), MTCNNDetector())
+    )
+    assert (plain[0] == plain[0].round()).all() and (fine[0] != fine[0].round()).any()
+    assert fine.std(0).mean() < 0.8 * plain.std(0).mean()
+
+
+def test_sharpness_is_measured_in_the_picture_and_not_where_it_was_looked_at() -> None:
+    large = cv2.resize(data.astronaut()[:300, 60:400], None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC)
+    (sharp,) = found(data.astronaut()[:300, 60:400], gpen.find_detector("mtcnn"))
+    (same,) = found(large, gpen.find_detector("mtcnn"))
+    assert sharp.sharpness is not None and same.sharpness is not None
+    assert abs(sharp.sharpness - same.sharpness) < 8
