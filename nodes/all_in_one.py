@@ -47,7 +47,6 @@ class GPENRestore(io.ComfyNode):
                         "clip",
                         optional=True,
                         default=False,
-                        optional=True,  # as in `perspective_input`
                         tooltip="Take the batch for the frames of a clip: faces are followed, calmed and faded in and "
                         "out, as Track Faces Through a Clip (GPEN) does with its defaults.",
                     )

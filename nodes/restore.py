@@ -78,7 +78,6 @@ def perspective_input() -> io.WidgetInput:
             optional=True,
             options=list(PERSPECTIVES),
             default=PERSPECTIVES[0],
-            optional=True,  # prompts that were stored before it existed still run
             tooltip="Whether a face that looks far to the side or down is stretched to a frontal one for the network, "
             "and shrunk back after, so that both eyes come out even. auto: where it is strongly turned. on: always, "
             "but for a profile.",
