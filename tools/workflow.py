@@ -51,7 +51,7 @@ def _inputs(
     values = list(node.get("widgets_values", []))
     inputs: dict[str, Any] = {}
     optional = object_info[node["type"]]["input"].get("optional", {})
-    for name, options in _widgets(object_info[node["type"]]):
+    for name, options in widgets(object_info[node["type"]]):
         if not values and name in optional:
             break  # a node that has got further inputs since then: it knows their defaults
         if not values:
@@ -59,7 +59,7 @@ def _inputs(
         inputs[name] = values.pop(0)
         if options.get("control_after_generate"):
             values.pop(0)  # what the page does with a seed between two runs
-        if options.get("image_upload"):
+        if uploads(options):
             values.pop(0)  # the upload button
     if values:
         raise WorkflowError(f"{what} has values left over, {values}: store the workflow again")
@@ -67,13 +67,18 @@ def _inputs(
     return inputs | linked
 
 
-def _widgets(info: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def widgets(info: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """The inputs of a node that have a widget, in their order, with their options."""
     inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
-    widgets = []
+    found = []
     for name, (kind, *rest) in inputs.items():
         options = rest[0] if rest else {}
         # Old nodes give a list of choices as the kind.
         if (isinstance(kind, list) or kind in WIDGETS) and not options.get("forceInput"):
-            widgets.append((name, options))
-    return widgets
+            found.append((name, options))
+    return found
+
+
+def uploads(options: dict[str, Any]) -> bool:
+    """Whether a widget has a button beside it that uploads a file."""
+    return any(options.get(kind) for kind in ("image_upload", "video_upload", "audio_upload"))
