@@ -1,4 +1,4 @@
-"""Makes the pictures of the README and of the templates again: `python -m docs.pictures [TOPIC …]`.
+"""Makes the pictures of the README again: `python -m docs.pictures [TOPIC …]`.
 
 The topics are "demo" and the files of `docs/sheets`; without one, all are made.
 """
@@ -24,7 +24,6 @@ from tools.demo import damaged_photograph
 from . import sheets
 
 DOCS = Path(__file__).parent
-WORKFLOWS = DOCS.parent / "workflows"
 # What a repository should carry of one sheet.
 MOST_BYTES = 200_000
 
@@ -41,13 +40,10 @@ def main(topics: Sequence[str]) -> None:
 
 
 def demo(_: str) -> None:
-    """The demo's photograph before and after, by the preview model: side by side, and in halves as a thumbnail."""
+    """The demo's photograph before and after, by the preview model: side by side."""
     damaged = torch.from_numpy(damaged_photograph().copy())[None].float() / 255
     restored = gpen.restore(gpen.load_model("preview"), damaged, gpen.find_detector("mtcnn")).image
     write_picture(DOCS / "demo.jpg", torch.cat([damaged, restored], dim=2))
-    middle = damaged.shape[2] // 2
-    halves = torch.cat([damaged[:, :, :middle], restored[:, :, middle:]], dim=2)
-    write_picture(WORKFLOWS / "gpen_restore_faces.jpg", halves)
     _for_the_registry(*(Image.fromarray(to_uint8(picture[0])) for picture in (damaged, restored)))
 
 

@@ -6,13 +6,16 @@ saves becomes half of its thumbnail.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageDraw
 
 from tools.client import Client, Graph, Node, Pixels
 from tools.comfyui import CACHE, ROOT, Server, provide
 from tools.demo import damaged_photograph
-from tools.layout import to_workflow, write_workflow
+from tools.layout import to_blueprint, to_workflow, write_workflow
+from tools.workflow import to_prompt
 
 WORKFLOWS = ROOT / "workflows"
 THUMBNAIL = 400
@@ -35,6 +38,8 @@ class Template:
     """The node that saves the result."""
     models: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     """Node id → files that it needs and that do not come with the pack."""
+    before: Callable[[Pixels], Pixels] = lambda photograph: photograph
+    """What of the photograph it is for."""
 
 
 TEMPLATES: list[Callable[[], Template]] = []
@@ -44,6 +49,18 @@ def template(make: Callable[[], Template]) -> Callable[[], Template]:
     """Lists a template."""
     TEMPLATES.append(make)
     return make
+
+
+def grey(photograph: Pixels) -> Pixels:
+    return np.array(Image.fromarray(photograph).convert("L").convert("RGB"))
+
+
+def scratched(photograph: Pixels) -> Pixels:
+    picture = Image.fromarray(photograph)
+    draw = ImageDraw.Draw(picture)
+    for start, end in (((150, 120), (330, 260)), ((200, 330), (340, 200)), ((90, 60), (60, 420))):
+        draw.line((*start, *end), "white", 10)
+    return np.array(picture)
 
 
 @template
@@ -58,8 +75,8 @@ def restore_faces() -> Template:
 1. Drag a picture onto **Load Image**.
 2. Press **Run**.
 
-`preview` is the small model that comes with the pack. For real results choose `GPEN-BFR-512.pth` in **Load GPEN Model**: it is fetched when
-the graph runs."""
+`preview` is the small model that comes with the pack. For real results choose `GPEN-BFR-512.pth` in **Load GPEN
+Model**: it is fetched when the graph runs."""
     return Template("gpen_restore_faces", note, graph, saved)
 
 
@@ -152,8 +169,8 @@ def small_and_blurry_faces() -> Template:
     saved = graph.add("SaveImage", images=pasted.out(), filename_prefix="restored")
     note = """## Only the small and blurry faces
 
-The preview numbers each face and shows its size in pixels and its sharpness. **Select Faces** keeps those up to `max_size`;
-set `max_sharpness` to leave out the sharp ones as well."""
+The preview numbers each face and shows its size in pixels and its sharpness. **Select Faces** keeps those up to
+`max_size`; set `max_sharpness` to leave out the sharp ones as well."""
     return Template("gpen_small_and_blurry_faces", note, graph, saved)
 
 
@@ -166,8 +183,8 @@ def small_card() -> Template:
     saved = graph.add("SaveImage", images=restored.out(), filename_prefix="restored")
     note = """## 2 GB card
 
-`memory: low` computes a face in strips: the same result, a little slower, in a fraction of the memory. `precision: fp8` halves the
-weights again. `count: 3` restores three faces of a picture at most."""
+`memory: low` computes a face in strips: the same result, a little slower, in a fraction of the memory.
+`precision: fp8` halves the weights again. `count: 3` restores three faces of a picture at most."""
     return Template("gpen_2gb_card", note, graph, saved)
 
 
@@ -185,8 +202,8 @@ def clip() -> Template:
     saved = graph.add("SaveVideo", video=joined.out(), filename_prefix="video/restored")
     note = """## A clip
 
-**Track Faces** follows each face through the clip, so that it neither trembles nor flickers, and fills the frames where it was not
-found. Sound and frame rate stay."""
+**Track Faces** follows each face through the clip, so that it neither trembles nor flickers, and fills the
+frames where it was not found. Sound and frame rate stay."""
     return Template("gpen_clip", note, graph, saved)
 
 
@@ -204,8 +221,9 @@ def crops_through_another_node() -> Template:
     saved = graph.add("SaveImage", images=pasted.out(), filename_prefix="restored")
     note = """## Crops through another node
 
-**Face Crops** hands out the faces, upright and at one size. Put a face detailer, a colour node or another restorer in the place of
-**Image Sharpen**; **Replace Crops** takes its pictures back, and **Paste Faces** puts them where they were."""
+**Face Crops** hands out the faces, upright and at one size. Put a face detailer, a colour node or another
+restorer in the place of **Image Sharpen**; **Replace Crops** takes its pictures back, and **Paste Faces** puts
+them where they were."""
     return Template("gpen_crops_through_another_node", note, graph, saved)
 
 
@@ -218,8 +236,8 @@ def large_scan() -> Template:
     saved = graph.add("SaveImage", images=restored.out(), filename_prefix="scan")
     note = """## A large scan, in tiles
 
-For a portrait that fills a large picture: the whole of it goes through the network, in tiles that fade into each other.
-For people in a scene, restore their faces instead."""
+For a portrait that fills a large picture: the whole of it goes through the network, in tiles that fade into
+each other. For people in a scene, restore their faces instead."""
     return Template("gpen_large_scan", note, graph, saved)
 
 
@@ -232,11 +250,12 @@ def colorization() -> Template:
     saved = graph.add("SaveImage", images=coloured.out(), filename_prefix="coloured")
     note = """## Colour for a grey portrait
 
-The network takes the whole picture as one upright face and gives it colours; how light each pixel is stays as it was.
+The network takes the whole picture as one upright face and gives it colours; how light each pixel is stays as
+it was.
 
-`GPEN-Colorization-1024.pth` is fetched when the graph first runs; its authors allow academic and non-commercial use only.
-For a group, use **Restore Faces** with this model: it colours the faces alone."""
-    return Template("gpen_colorization", note, graph, saved)
+`GPEN-Colorization-1024.pth` is fetched when the graph first runs; its authors allow academic and non-commercial
+use only. For a group, use **Restore Faces** with this model: it colours the faces alone."""
+    return Template("gpen_colorization", note, graph, saved, before=grey)
 
 
 @template
@@ -248,34 +267,52 @@ def inpainting() -> Template:
     saved = graph.add("SaveImage", images=filled.out(), filename_prefix="filled")
     note = """## Fill a hole in a portrait
 
-Right-click **Load Image**, choose *Open in MaskEditor* and paint over what is torn or missing. Only what is painted changes.
+Right-click **Load Image**, choose *Open in MaskEditor* and paint over what is torn or missing. Only what is
+painted changes.
 
-`GPEN-Inpainting-1024.pth` is fetched when the graph first runs; its authors allow academic and non-commercial use only."""
-    return Template("gpen_inpainting", note, graph, saved)
+`GPEN-Inpainting-1024.pth` is fetched when the graph first runs; its authors allow academic and non-commercial
+use only."""
+    return Template("gpen_inpainting", note, graph, saved, before=scratched)
+
+
+def blueprint(info: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The stations in a row as one node that people can open and change."""
+    graph = Graph()
+    model = graph.add("GPENLoadModel")
+    found = graph.add("GPENDetectFaces")
+    chosen = graph.add("GPENSelectFaces", faces=found.out())
+    restored = graph.add("GPENRestoreFaces", model=model.out(), faces=chosen.out())
+    pasted = graph.add("GPENPasteFaces", faces=restored.out())
+    inputs = {"image": [(found, "image"), (restored, "image"), (pasted, "image")]}
+    outputs = {"image": [(pasted, "image")], "mask": [(pasted, "mask")], "faces": [(restored, "faces")]}
+    return to_blueprint(graph, info, "Restore Faces Step by Step (GPEN)", inputs, outputs)
 
 
 def main() -> None:
-    """Write every template, and its thumbnail where the server can run it."""
+    """Write every template with its thumbnail, and the blueprint."""
     provide()
     with Server(CACHE / "templates") as server, Client(server.url) as client:
         damaged = damaged_photograph()
         client.upload(damaged, EXAMPLE)
         info = client.object_info()
+        write_workflow(ROOT / "subgraphs" / "Restore Faces Step by Step (GPEN).json", blueprint(info))
         for make in TEMPLATES:
             made = make()
             path = WORKFLOWS / f"{made.name}.json"
-            write_workflow(path, to_workflow(made.graph, info, made.note, made.models))
-            thumbnail(damaged, result(client, made)).save(path.with_suffix(".jpg"), quality=85)
+            workflow = to_workflow(made.graph, info, made.note, made.models)
+            write_workflow(path, workflow)
+            after = None
+            if runs_at_once(made):
+                after = client.pictures(client.run(to_prompt(workflow, info)), made.shown.id)[0]
+            thumbnail(made.before(damaged), after).save(path.with_suffix(".jpg"), quality=85)
             print(path)
 
 
-def result(client: Client, made: Template) -> Pixels | None:
-    """The picture that the template saves; None where it needs what does not come with the pack."""
+def runs_at_once(made: Template) -> bool:
+    """Whether it needs nothing but what comes with the pack and with ComfyUI."""
     types = {node.class_type for node in made.graph.nodes}
     files = {node.inputs.get("file", "preview") for node in made.graph.nodes if node.class_type == "GPENLoadModel"}
-    if made.models or "LoadVideo" in types or files != {"preview"}:
-        return None
-    return client.pictures(client.run(made.graph), made.shown)[0]
+    return not made.models and "LoadVideo" not in types and files == {"preview"}
 
 
 def thumbnail(before: Pixels, after: Pixels | None) -> Image.Image:

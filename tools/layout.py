@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ WIDTH = 330
 GAP = 60
 TITLE, SLOT, WIDGET, PICTURE = 40, 22, 26, 300
 """Heights in pixels of the page's canvas."""
+INPUT_NODE, OUTPUT_NODE = -10, -20
+"""Ids of the ends of a subgraph."""
 PICTURED = {"LoadImage", "LoadImageMask", "PreviewImage", "SaveImage", "LoadVideo", "SaveVideo"}
 NOTE_WIDTH = 400
+Slots = Mapping[str, list[tuple[Node, str]]]
 
 
 def to_workflow(
@@ -28,17 +32,12 @@ def to_workflow(
         note: Markdown, shown beside the nodes.
         models: node id → the model files it needs, as `properties.models` lists them: name, url, directory.
     """
-    nodes = [_node(node, object_info[node.class_type]) for node in graph.nodes]
-    by_id = {str(node["id"]): node for node in nodes}
-    links = _connect(graph, by_id)
+    by_id, links = _laid_out(graph, object_info)
     for node_id, files in models.items():
         by_id[node_id]["properties"]["models"] = files
-    _place(graph, by_id)
-    nodes.append(_note(len(nodes) + 1, note))
-    name = json.dumps(graph.prompt(), sort_keys=True)
+    nodes = [*by_id.values(), _note(len(by_id) + 1, note)]
     return {
-        # The same graph has the same id each time it is written.
-        "id": str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
+        "id": _id(graph),
         "revision": 0,
         "last_node_id": len(nodes),
         "last_link_id": len(links),
@@ -51,9 +50,102 @@ def to_workflow(
     }
 
 
+def to_blueprint(
+    graph: Graph, object_info: dict[str, dict[str, Any]], name: str, inputs: Slots, outputs: Slots
+) -> dict[str, Any]:
+    """A graph as a node of its own, a subgraph, in the form of the files in `subgraphs/`.
+
+    Args:
+        graph: what runs inside.
+        object_info: the server's description of its nodes.
+        name: of the node.
+        inputs: name of each input of the node → the inputs inside that read it, as (node, input name).
+        outputs: name of each output of the node → the one output inside that it hands out, as (node, output name).
+    """
+    nodes, links = _laid_out(graph, object_info)
+    inner = [dict(zip(("id", "origin_id", "origin_slot", "target_id", "target_slot", "type"), link)) for link in links]
+
+    def slot(side: str, index: int, name: str, ends: list[tuple[Node, str]]) -> dict[str, Any]:
+        ids, kind = [], ""
+        for node, end in ends:
+            entries = nodes[node.id][side]
+            entry = next(entry for entry in entries if entry["name"] == end)
+            here, there = (node.id, entries.index(entry)), (INPUT_NODE if side == "inputs" else OUTPUT_NODE, index)
+            origin, target = (there, here) if side == "inputs" else (here, there)
+            kind, link = entry["type"], len(inner) + 1
+            inner.append({"id": link, "origin_id": int(origin[0]), "origin_slot": origin[1]})
+            inner[-1] |= {"target_id": int(target[0]), "target_slot": target[1], "type": kind}
+            ids.append(link)
+            if side == "inputs":
+                entry["link"] = link
+            else:
+                entry["links"].append(link)
+        identity = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{_id(graph)} {side} {name}"))
+        return {"id": identity, "name": name, "type": kind, "linkIds": ids, "localized_name": name, "pos": [0, 0]}
+
+    first = [slot("inputs", index, name, ends) for index, (name, ends) in enumerate(inputs.items())]
+    last = [slot("outputs", index, name, ends) for index, (name, ends) in enumerate(outputs.items())]
+    right = max(node["pos"][0] for node in nodes.values()) + WIDTH + GAP
+    subgraph = {
+        "id": _id(graph),
+        "version": 1,
+        "state": {"lastGroupId": 0, "lastNodeId": len(nodes), "lastLinkId": len(inner), "lastRerouteId": 0},
+        "revision": 0,
+        "config": {},
+        "name": name,
+        "inputNode": {"id": INPUT_NODE, "bounding": [-GAP - 120, 0, 120, 40 + 20 * len(first)]},
+        "outputNode": {"id": OUTPUT_NODE, "bounding": [right, 0, 120, 40 + 20 * len(last)]},
+        "inputs": first,
+        "outputs": last,
+        "widgets": [],
+        "nodes": list(nodes.values()),
+        "groups": [],
+        "links": inner,
+        "extra": {},
+    }
+    outside = {
+        "id": 1,
+        "type": subgraph["id"],
+        "pos": [0, 0],
+        "size": [WIDTH, TITLE + SLOT * max(len(first), len(last))],
+        "flags": {},
+        "order": 0,
+        "mode": 0,
+        "inputs": [{"name": entry["name"], "type": entry["type"], "link": None} for entry in first],
+        "outputs": [{"name": entry["name"], "type": entry["type"], "links": []} for entry in last],
+        "properties": {},
+        "widgets_values": [],
+    }
+    return {
+        "revision": 0,
+        "last_node_id": 1,
+        "last_link_id": 0,
+        "nodes": [outside],
+        "links": [],
+        "version": 0.4,
+        "definitions": {"subgraphs": [subgraph]},
+        "extra": {},
+    }
+
+
 def write_workflow(path: Path, workflow: dict[str, Any]) -> None:
     """Store a workflow as people's editors and diffs like it."""
     path.write_text(json.dumps(workflow, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _id(graph: Graph) -> str:
+    """The same graph has the same id each time it is written."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(graph.prompt(), sort_keys=True)))
+
+
+def _laid_out(
+    graph: Graph, object_info: dict[str, dict[str, Any]]
+) -> tuple[dict[str, dict[str, Any]], list[list[Any]]]:
+    """The nodes by their ids, connected and placed, and their links."""
+    nodes = {node.id: _node(node, object_info[node.class_type]) for node in graph.nodes}
+    links = _connect(graph, nodes)
+    _place(graph, nodes)
+    return nodes, links
 
 
 def _node(node: Node, info: dict[str, Any]) -> dict[str, Any]:
