@@ -63,7 +63,8 @@ def to_blueprint(
         outputs: name of each output of the node → the one output inside that it hands out, as (node, output name).
     """
     nodes, links = _laid_out(graph, object_info)
-    inner = [dict(zip(("id", "origin_id", "origin_slot", "target_id", "target_slot", "type"), link)) for link in links]
+    keys = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
+    inner = [dict(zip(keys, link, strict=True)) for link in links]
 
     def slot(side: str, index: int, name: str, ends: list[tuple[Node, str]]) -> dict[str, Any]:
         ids, kind = [], ""

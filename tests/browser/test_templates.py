@@ -24,6 +24,7 @@ from tools.demo import WORKFLOW
 from tools.workflow import to_prompt
 
 TEMPLATES = sorted((ROOT / "workflows").glob("*.json"))
+BLUEPRINTS = sorted((ROOT / "subgraphs").glob("*.json"))
 RELEASED = sorted((ROOT / "tests" / "workflows").glob("*/template.json"))
 FIRST = "gpen_restore_faces"
 SHOWS = ("SaveImage", "PreviewImage", "SaveVideo")
@@ -70,6 +71,30 @@ def test_template_runs_as_the_page_converts_it(screen: Screen, server: Server, c
     for node_id, node in prompt.items():
         if node["class_type"] in SHOWS:
             assert run.outputs[node_id]["images"], f"node {node_id} ({node['class_type']}) shows nothing"
+
+
+@pytest.mark.parametrize("file", BLUEPRINTS, ids=lambda file: file.stem)
+def test_blueprint_is_listed_and_runs_as_a_node(screen: Screen, client: Client, file: Path) -> None:
+    listed = client.get("/global_subgraphs").json().values()
+    assert file.stem in {entry["name"] for entry in listed if entry["source"] == "custom_node"}
+    screen.load(read(file))
+    connect = """() => {
+        const [node] = app.graph.nodes;
+        const [load, save] = ["LoadImage", "SaveImage"].map(type => LiteGraph.createNode(type));
+        app.graph.add(load);
+        app.graph.add(save);
+        load.pos = [-400, 0];
+        save.pos = [500, 0];
+        load.connect(0, node, 0);
+        node.connect(0, save, 0);
+    }"""
+    screen.page.evaluate(connect)
+    prompt = screen.prompt()
+    (loader,) = (node for node in prompt.values() if node["class_type"] == "LoadImage")
+    loader["inputs"]["image"] = client.upload(damaged(Damage.NOISE), "example.png")
+    screen.keep(file.stem)
+    (saver,) = (name for name, node in prompt.items() if node["class_type"] == "SaveImage")
+    assert client.pictures(client.run(prompt), saver)
 
 
 def test_demo_converts_as_the_page_does(screen: Screen, client: Client) -> None:
