@@ -52,8 +52,9 @@ def _inputs(
     inputs: dict[str, Any] = {}
     optional = object_info[node["type"]]["input"].get("optional", {})
     for name, options in widgets(object_info[node["type"]]):
-        if not values and name in optional:
-            break  # a node that has got further inputs since then: it knows their defaults
+        if not values and name in optional and "default" in options:
+            inputs[name] = options["default"]  # as the page does for what came after the workflow was stored
+            continue
         if not values:
             raise WorkflowError(f"{what} has no value for its input {name!r}: store the workflow again")
         inputs[name] = values.pop(0)
