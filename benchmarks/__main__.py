@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument(
         "--precisions",
         default="fp32,bf16",
-        help="of weights and activations; also: fp16, slow on most processors (%(default)s)",
+        help="of weights and activations; also: fp8, and fp16, slow on most processors (%(default)s)",
     )
     parser.add_argument(
         "--prunings", default="25%,50%", help="shares of channels to do without; may be empty (%(default)s)"

@@ -12,6 +12,7 @@ from torch import Tensor
 from gpen.model.checkpoint import Checkpoint
 from gpen.model.config import GPENConfig
 from gpen.model.loaded import build_network
+from gpen.model.precision import choose_precision
 from gpen.model.pruning.prune import prune
 from gpen.model.strips import run_in_strips
 
@@ -19,7 +20,6 @@ from . import onnx
 from .measure import Timing, interleaved, peak_bytes, psnr
 from .plain import PlainGPEN
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MEMORIES = ("normal", "low")
 
 
@@ -68,12 +68,12 @@ def measure(size: int, precisions: list[str], prunings: list[str], runs: int, de
     weights = {"plain, fp32": _bytes(tensors)}
     checkpoints = {"": whole} | {f", pruned {share}": prune(whole, share) for share in prunings}
     for precision in precisions:
-        dtype = PRECISIONS[precision]
+        chosen = choose_precision(precision, device)
         for pruned, checkpoint in checkpoints.items():
-            network = build_network(checkpoint, dtype).to(device)
+            network = build_network(checkpoint, chosen).to(device)
             for memory in MEMORIES:
                 name = f"{precision}, {memory}{pruned}"
-                calls[name] = partial(run_in_strips, network, picture.to(dtype), memory)
+                calls[name] = partial(run_in_strips, network, picture.to(chosen.dtype), memory)
                 weights[name] = _bytes(network.state_dict())
     if device.type == "cpu" and (session := onnx.session(config, tensors)):
         calls["onnxruntime, fp32"] = lambda: session(picture)

@@ -43,7 +43,8 @@ def load_model(
 
     Args:
         file: a path, a file in one of the folders, a name in the catalogue ("GPEN-BFR-512"), or "preview".
-        precision: "auto", "fp32", "fp16" or "bf16": how weights are stored and activations computed.
+        precision: "auto", "fp32", "fp16", "bf16" or "fp8" (weights in 8 bits, computed in what "auto" takes); see
+            `choose_precision`.
         memory: "auto", "normal" or "low": "low" takes a fraction of the memory for the same result, a little slower.
         pruning: "none"; "exact" drops channels that cannot change the picture; a share ("25%" or 0.25) also those that
             change it least, which takes about as long as to restore ten faces on the CPU.

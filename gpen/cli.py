@@ -20,7 +20,9 @@ from .faces.search import SIZES, Search
 from .faces.select import ORDERS, select_faces
 from .image.files import SUFFIXES, read_picture, write_picture
 from .image.paste import MASKS
-from .model.loaded import MEMORY, PRECISIONS, GPENModel
+from .model.loaded import MEMORY, GPENModel
+from .model.precision import PRECISIONS
+from .model.strips import DETAIL
 from .pipeline import restore
 from .shrink import shrink
 from .weights.catalogue import RELEASES, TASKS
@@ -59,11 +61,12 @@ def _parser() -> argparse.ArgumentParser:
         "--output", "-o", metavar="OUT", required=True, type=Path, help="a folder; or a file for one IN"
     )
     command.add_argument("--model", default="preview", help="name, file or path (default: the small preview model)")
-    command.add_argument("--precision", choices=["auto", *PRECISIONS], default="auto")
+    command.add_argument("--precision", choices=PRECISIONS, default="auto")
     command.add_argument("--memory", choices=MEMORY, default="auto", help="low: less memory, a bit slower")
     command.add_argument(
         "--pruning", default="none", help="none, exact, or the share of channels to drop: 25%% or 0.25 (default: none)"
     )
+    command.add_argument("--detail", choices=DETAIL, default="full", help="half, quarter: a quick, blurred look")
     command.add_argument("--device", help="cpu, cuda, cuda:1, mps … (default: the first GPU, else the CPU)")
     command.add_argument("--detector", choices=["auto", *DETECTORS], default="auto")
     command.add_argument("--threshold", type=float, help="how sure the detector must be, 0..1 (default: what suits it)")
@@ -137,7 +140,7 @@ def _restore(options: argparse.Namespace) -> int:
     # (1, H, W); resized to each picture
     inpaint_mask = None if options.inpaint_mask is None else read_picture(options.inpaint_mask).rgb.mean(dim=3)
     if options.aligned:
-        run = _restore_whole(options, model, inpaint_mask)
+        run = _restore_whole(options, model.at_detail(options.detail), inpaint_mask)
     else:
         run = _restore_found(options, model, inpaint_mask, find_detector(options.detector, **download))
     failed = 0
@@ -181,6 +184,7 @@ def _restore_found(
             threshold=options.threshold,
             strength=options.strength,
             mask=options.mask,
+            detail=options.detail,
             inpaint_mask=inpaint_mask,
             search=search,
             select=select,

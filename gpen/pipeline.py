@@ -57,6 +57,7 @@ def restore(
     inpaint_mask: Tensor | None = None,
     search: Search | None = None,
     select: Callable[[Faces], Selected] | None = None,
+    detail: str = "full",
     on_step: OnStep | None = None,
 ) -> Restored:
     """Restore the faces of a batch of pictures (B, H, W, C) in 0..1: all stations in a row.
@@ -66,8 +67,9 @@ def restore(
     followed with `track_faces`. `on_step` is called by each station, so that the work can be stopped anywhere.
 
     `select` says which faces are restored; by default all. Those left out are among the faces that come back, and their
-    fate says why.
+    fate says why. `detail` is that of `restore_faces`.
     """
+    model = model.at_detail(detail)
     picture = as_rgb(picture)
     hole = hole_for(model, picture, inpaint_mask)
     faces = find_faces(picture, detector, threshold, on_frame=on_step, search=search)
@@ -105,6 +107,7 @@ def restore_faces(
     batch: int | None = None,
     perspective: str = "auto",
     inpaint_mask: Tensor | None = None,
+    detail: str = "full",
     on_face: OnStep | None = None,
 ) -> Faces:
     """Cut each face out of its picture and run the network over it.
@@ -117,11 +120,14 @@ def restore_faces(
         perspective: whether a turned face is stretched to a frontal one for the network, one of `PERSPECTIVES`.
         inpaint_mask: (B, H, W) in 0..1, for an inpainting model: what it fills in, and where alone faces are pasted.
             Without one it fills in what is white.
+        detail: "full", or for a quick look "half" or "quarter": the network stops one or two octaves early, in a part
+            of the time and memory. The restored faces have the size of their crops nevertheless.
         on_face: called after each face.
 
     Raises `SettingError` where faces, picture, mask and model do not belong together, `GPENError` where one face does
     not fit into memory.
     """
+    model = model.at_detail(detail)
     picture = as_rgb(picture)
     moved = faces.placed_on(picture)
     hole = hole_for(model, picture, inpaint_mask)

@@ -9,6 +9,7 @@ from ..gpen.faces.report import describe
 from ..gpen.faces.search import Search
 from ..gpen.faces.select import ORDERS, select_faces
 from ..gpen.image.paste import MASKS
+from ..gpen.model.strips import DETAIL
 from ..gpen.pipeline import restore
 from .comfy import (
     CATEGORY,
@@ -24,6 +25,7 @@ from .comfy import (
 from .detect import detector_input, threshold_input, tiny_faces_input
 from .files import DETECTOR_CHOICES, open_managed_detector
 from .paste import mask_input, strength_input
+from .restore import detail_input
 from .select import count_input, max_sharpness_input, min_size_input, order_input
 
 
@@ -56,6 +58,7 @@ class GPENRestore(io.ComfyNode):
                 advanced(min_size_input()),
                 advanced(max_sharpness_input()),
                 tiny_faces_input(),
+                detail_input(),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The picture with its faces restored."),
@@ -67,10 +70,17 @@ class GPENRestore(io.ComfyNode):
 
     @classmethod
     def validate_inputs(
-        cls, detector: str | None = None, mask: str | None = None, order: str | None = None
+        cls,
+        detector: str | None = None,
+        mask: str | None = None,
+        order: str | None = None,
+        detail: str | None = None,
     ) -> bool | str:
         return check_choices(
-            ("detector", detector, DETECTOR_CHOICES), ("mask", mask, MASKS), ("order of faces", order, ORDERS)
+            ("detector", detector, DETECTOR_CHOICES),
+            ("mask", mask, MASKS),
+            ("order of faces", order, ORDERS),
+            ("detail", detail, tuple(DETAIL)),
         )
 
     @classmethod
@@ -88,6 +98,7 @@ class GPENRestore(io.ComfyNode):
         min_size: int = 0,
         max_sharpness: float = 0.0,
         tiny_faces: bool = False,
+        detail: str = "full",
     ) -> io.NodeOutput:
         done = restore(
             model,
@@ -99,6 +110,7 @@ class GPENRestore(io.ComfyNode):
             clip=clip,
             search=Search(tiny_faces=tiny_faces),
             select=partial(select_faces, order=order, count=count, min_size=min_size, max_sharpness=max_sharpness),
+            detail=detail,
             on_step=progress(),
         )
         return io.NodeOutput(

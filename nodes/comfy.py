@@ -14,7 +14,8 @@ from torch import nn
 
 from ..gpen.errors import SettingError
 from ..gpen.model.checkpoint import Checkpoint
-from ..gpen.model.loaded import PRECISIONS, GPENModel, build_network
+from ..gpen.model.loaded import GPENModel, build_network
+from ..gpen.model.precision import choose_precision
 
 CATEGORY = "image/face/GPEN"
 
@@ -33,9 +34,9 @@ class ManagedModel(GPENModel):
 
     def __init__(self, checkpoint: Checkpoint, name: str, task: str, precision: str, memory: str):
         device = management.get_torch_device()
-        dtype = choose_dtype(precision, device)
-        network = build_network(checkpoint, dtype, comfy.ops.manual_cast)
-        super().__init__(network, name, task, dtype, memory)
+        chosen = choose_precision(precision, device, best_dtype(device))
+        network = build_network(checkpoint, chosen, comfy.ops.manual_cast)
+        super().__init__(network, name, task, chosen.dtype, memory)
         for layer in (*network.encoder, *network.convs):
             layer.register_forward_pre_hook(_stop_if_interrupted)
         self.patcher = ModelPatcher(network, load_device=device, offload_device=management.unet_offload_device())
@@ -68,10 +69,8 @@ def managed_place() -> Callable[[nn.Module], torch.device]:
     return place
 
 
-def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """What a choice of precision means; "auto" follows the device and ComfyUI's flags (`--force-fp16`, `--cpu` …)."""
-    if precision != "auto":
-        return PRECISIONS[precision]
+def best_dtype(device: torch.device) -> torch.dtype:
+    """What precision "auto" stands for: it follows the device and ComfyUI's flags (`--force-fp16`, `--cpu` …)."""
     if management.should_use_fp16(device):
         return torch.float16
     return torch.bfloat16 if management.should_use_bf16(device) else torch.float32

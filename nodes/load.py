@@ -3,14 +3,13 @@
 from comfy_api.latest import io
 
 from ..gpen.model.checkpoint import read_checkpoint
-from ..gpen.model.loaded import MEMORY, PRECISIONS
+from ..gpen.model.loaded import MEMORY
+from ..gpen.model.precision import PRECISIONS
 from ..gpen.model.pruning.prune import PRUNING, parameters, prune
 from ..gpen.weights.catalogue import GPEN_TERMS, task_of
 from ..gpen.weights.record import record_path
 from .comfy import CATEGORY, ManagedModel, ModelType, advanced, check_choices, say
 from .files import fetched_model_path, folders, megabytes_to_fetch, model_choices, model_path
-
-PRECISION_CHOICES = ("auto", *PRECISIONS)
 
 
 class GPENLoadModel(io.ComfyNode):
@@ -25,10 +24,11 @@ class GPENLoadModel(io.ComfyNode):
                 _file_input(),
                 io.Combo.Input(
                     "precision",
-                    options=list(PRECISION_CHOICES),
+                    options=list(PRECISIONS),
                     default="auto",
                     tooltip="auto: what this device does well. fp16 and bf16 take half the memory; "
-                    "fp16 is nearer to fp32 than bf16 is.",
+                    "fp16 is nearer to fp32 than bf16 is. fp8: weights in 8 bits, computed in 16; "
+                    "the smallest, and not quite the same picture.",
                 ),
                 io.Combo.Input(
                     "memory",
@@ -63,7 +63,7 @@ class GPENLoadModel(io.ComfyNode):
     ) -> bool | str:
         return check_choices(
             ("model file", file, model_choices()),
-            ("precision", precision, PRECISION_CHOICES),
+            ("precision", precision, PRECISIONS),
             ("memory", memory, MEMORY),
             ("pruning", pruning, PRUNING),
         )

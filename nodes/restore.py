@@ -7,6 +7,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from ..gpen.faces.alignment import PERSPECTIVES
 from ..gpen.faces.face import Faces
 from ..gpen.faces.report import describe
+from ..gpen.model.strips import DETAIL
 from ..gpen.pipeline import restore_faces
 from .aligned import inpaint_mask_input
 from .comfy import (
@@ -36,6 +37,7 @@ class GPENRestoreFaces(io.ComfyNode):
                 FacesType.Input("faces", tooltip="From Detect Faces (GPEN): which faces, and where they are."),
                 perspective_input(),
                 inpaint_mask_input(),
+                detail_input(),
             ],
             outputs=[
                 FacesType.Output(display_name="faces", tooltip="The same faces, restored."),
@@ -46,8 +48,8 @@ class GPENRestoreFaces(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, perspective: str | None = None) -> bool | str:
-        return check_choices(("perspective", perspective, PERSPECTIVES))
+    def validate_inputs(cls, perspective: str | None = None, detail: str | None = None) -> bool | str:
+        return check_choices(("perspective", perspective, PERSPECTIVES), ("detail", detail, tuple(DETAIL)))
 
     @classmethod
     def execute(
@@ -57,11 +59,27 @@ class GPENRestoreFaces(io.ComfyNode):
         faces: Faces,
         perspective: str = PERSPECTIVES[0],
         mask: torch.Tensor | None = None,
+        detail: str = "full",
     ) -> io.NodeOutput:
-        faces = restore_faces(model, image, faces, perspective=perspective, inpaint_mask=mask, on_face=progress())
+        faces = restore_faces(
+            model, image, faces, perspective=perspective, inpaint_mask=mask, detail=detail, on_face=progress()
+        )
         before = _batch([face.crop for face in faces if face.crop is not None])
         after = _batch([face.restored for face in faces if face.restored is not None])
         return io.NodeOutput(faces, before, after, ui=say(describe(faces), cls))
+
+
+def detail_input() -> io.WidgetInput:
+    return advanced(
+        io.Combo.Input(
+            "detail",
+            optional=True,
+            options=list(DETAIL),
+            default="full",
+            tooltip="half and quarter: a quick look in a part of the time and memory. The network stops before its "
+            "last steps, and faces come out blurred. For choosing other settings; the result is made with full.",
+        )
+    )
 
 
 def _batch(crops: list[torch.Tensor]) -> torch.Tensor | ExecutionBlocker:

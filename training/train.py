@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from gpen.model.config import GPENConfig
 from gpen.model.network import GPEN
+from gpen.model.precision import has_bf16
 
 from .data import CACHE, Pairs, centre, load_crops, to_picture, to_tensor
 from .degrade import STRENGTHS, degrade
@@ -176,13 +177,6 @@ def validate(network: GPEN, sets: dict[str, tuple[Tensor, Tensor]], strip: Path 
         coded = cv2.imencode(".jpg", (sheet[:, :, ::-1] * 255).round().astype(np.uint8))[1]
         strip.write_bytes(coded.tobytes())
     return {"val": float(np.mean(list(won.values()))), **won}
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16; a processor without the instructions takes ten times as long."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def _one_thread(worker: int) -> None:

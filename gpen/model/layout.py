@@ -56,7 +56,11 @@ def _modulated(official: str, ours: str, config: GPENConfig, fan_in: int) -> Ite
 
 def from_official(config: GPENConfig, official: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Official tensors → the state dict of `network.GPEN`, in float32."""
-    ours: dict[str, Tensor] = {}
+    return dict(converted(config, official))
+
+
+def converted(config: GPENConfig, official: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """What `from_official` gives, one tensor after the other, so that not all of them are in memory in float32."""
     for source, target, factor in pairs(config):
         tensor = official[source].to(torch.float32) * factor
         if source.endswith("bias"):
@@ -64,11 +68,10 @@ def from_official(config: GPENConfig, official: Mapping[str, Tensor]) -> dict[st
         elif tensor.ndim == 5:
             tensor = tensor[0]
         if conv := _styled_conv(target):
-            ours[f"convs.{conv}.energy.weight"] = tensor.square().sum((2, 3))
+            yield f"convs.{conv}.energy.weight", tensor.square().sum((2, 3))
             if int(conv) % 2:
                 tensor = tensor.transpose(0, 1)  # a transposed convolution stores its inputs first
-        ours[target] = tensor.contiguous()
-    return ours
+        yield target, tensor.contiguous()
 
 
 def to_official(config: GPENConfig, ours: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -12,14 +12,13 @@ from typing_extensions import Self
 from ..errors import SettingError
 from . import ops as casting_ops
 from .checkpoint import Checkpoint
-from .layout import from_official
+from .layout import converted
 from .memory import activation_bytes
 from .network import GPEN
-from .strips import run_in_strips
+from .precision import Precision, StoredIn8Bits, choose_precision, in_8_bits
+from .strips import DETAIL, run_in_strips
 from .tasks import finished, is_hole, prepared, value_range
 
-PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-"""What "auto" chooses from."""
 MEMORY = ("auto", "normal", "low")
 MOST_AT_ONCE = 8
 
@@ -43,6 +42,7 @@ class GPENModel:
         self.task = task
         self.dtype = dtype
         self.memory = memory
+        self.detail = "full"
 
     @property
     def size(self) -> int:
@@ -55,11 +55,14 @@ class GPENModel:
         return next(self.network.parameters()).device
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(B, 3, input_size, input_size) in -1..1 → (B, 3, size, size) float32, about -1..1 and not clamped."""
+        """(B, 3, input_size, input_size) in -1..1 → (B, 3, size, size) float32, about -1..1 and not clamped.
+
+        With less detail than "full" the picture that comes out has half or a quarter of the side.
+        """
         memory = self._memory_for(len(x))
         self.make_ready(self.activation_bytes(len(x), memory))
         with torch.inference_mode():
-            return run_in_strips(self.network, x.to(self.device, self.dtype), memory)
+            return run_in_strips(self.network, x.to(self.device, self.dtype), memory, self.detail)
 
     def make_ready(self, activation_bytes: int) -> None:
         """Runs before every batch: a place to bring the weights to the device, with so much room beside them."""
@@ -77,6 +80,17 @@ class GPENModel:
         model.memory = "low"
         return model
 
+    def at_detail(self, detail: str) -> Self:
+        """The same model, sharing its weights, for a quick look: "half" and "quarter" take a part of time and memory.
+
+        Raises `SettingError` for what is not in `DETAIL`.
+        """
+        if detail not in DETAIL:
+            raise SettingError.unknown("detail", detail, DETAIL)
+        model = copy.copy(self)
+        model.detail = detail
+        return model
+
     def pictures_at_once(self) -> int:
         """How many crops are best run as one batch: a GPU is busy with a few, a CPU with one."""
         if self.device.type == "cpu":
@@ -87,7 +101,10 @@ class GPENModel:
 
     def activation_bytes(self, pictures: int, memory: str) -> int:
         """The most bytes of activations that are alive at one time; see `memory.activation_bytes`."""
-        return activation_bytes(self.network.config, pictures, self.dtype, memory, self.device.type)
+        in_8_bits = isinstance(self.network.to_latent, StoredIn8Bits)
+        return activation_bytes(
+            self.network.config, pictures, self.dtype, memory, self.device.type, self.detail, in_8_bits
+        )
 
     def _memory_for(self, pictures: int) -> str:
         if self.memory != "auto":
@@ -105,16 +122,28 @@ class GPENModel:
         if (side := self.network.config.input_size) != self.size:
             x = F.interpolate(x, (side, side), mode="area")
         restored = (self(x * span + low).cpu() - low) / span
+        if restored.shape[3] != self.size:  # less detail, in the crop's own pixels like any other result
+            restored = F.interpolate(restored, (self.size, self.size), mode="bicubic")
         return finished(self.task, crops, restored.clamp(0, 1).movedim(1, 3), hole)
 
 
-def build_network(checkpoint: Checkpoint, dtype: torch.dtype, ops: Any = casting_ops) -> GPEN:
-    """A checkpoint → its network on the CPU, weights stored in `dtype`, layers from `ops`."""
+def build_network(checkpoint: Checkpoint, precision: Precision, ops: Any = casting_ops) -> GPEN:
+    """A checkpoint → its network on the CPU, weights stored in that precision, layers from `ops`."""
     with torch.device("meta"):  # memory only for the weights that are loaded, once
-        network = GPEN(checkpoint.config, ops)
-    state = from_official(checkpoint.config, checkpoint.tensors)
-    network.load_state_dict({name: tensor.to(dtype) for name, tensor in state.items()}, strict=True, assign=True)
-    return network.requires_grad_(False).eval()
+        network = GPEN(checkpoint.config, ops, in_8_bits(ops) if precision.in_8_bits else ops)
+    network.requires_grad_(False)  # integers could not have gradients
+    state: dict[str, Tensor] = {}
+    for name, tensor in converted(checkpoint.config, checkpoint.tensors):
+        path, _, leaf = name.rpartition(".")
+        layer = network.get_submodule(path)
+        if leaf == "weight" and isinstance(layer, StoredIn8Bits):
+            state.update({f"{path}.{part}": value for part, value in layer.stored(tensor).items()})
+        else:
+            # Squares of weights are outside the range of fp16 where the weights are large or small.
+            squares = precision.dtype == torch.float16 and path.endswith("energy")
+            state[name] = tensor.to(torch.bfloat16 if squares else precision.dtype)
+    network.load_state_dict(state, strict=True, assign=True)
+    return network.eval()
 
 
 def load_network(
@@ -131,7 +160,7 @@ def load_network(
         checkpoint: as read from a file.
         name: as shown to people.
         task: what it is for, as in `GPENModel`.
-        precision: one of `PRECISIONS`, or "auto": fp16 on a GPU and fp32 elsewhere.
+        precision: one of `PRECISIONS`; see `choose_precision`.
         memory: as in `GPENModel`.
         device: where it stays.
 
@@ -144,9 +173,5 @@ def load_network(
         raise SettingError(
             f"the device {str(device)!r} cannot be used here: {error}; choose another, or cpu"
         ) from error
-    if precision == "auto":
-        precision = "fp16" if device.type == "cuda" else "fp32"
-    if precision not in PRECISIONS:
-        raise SettingError.unknown("precision", precision, ("auto", *PRECISIONS))
-    dtype = PRECISIONS[precision]
-    return GPENModel(build_network(checkpoint, dtype).to(device), name, task, dtype, memory)
+    chosen = choose_precision(precision, device)
+    return GPENModel(build_network(checkpoint, chosen).to(device), name, task, chosen.dtype, memory)

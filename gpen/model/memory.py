@@ -12,7 +12,13 @@ from .strips import Plan
 
 
 def activation_bytes(
-    config: GPENConfig, batch: int, dtype: torch.dtype, memory: str = "normal", device: str = "cpu"
+    config: GPENConfig,
+    batch: int,
+    dtype: torch.dtype,
+    memory: str = "normal",
+    device: str = "cpu",
+    detail: str = "full",
+    in_8_bits: bool = False,
 ) -> int:
     """The most bytes of activations alive at one time, the picture that comes out included.
 
@@ -22,16 +28,20 @@ def activation_bytes(
         dtype: of the input, and so of the activations.
         memory: "normal" or "low".
         device: type of the device the network runs on.
+        detail: one of `strips.DETAIL`.
+        in_8_bits: whether the generator's weights are, so that each layer makes a copy of its own in `dtype`.
     """
-    return _Estimate(Plan(config, memory, batch, dtype, device)).peak()
+    return _Estimate(Plan(config, memory, batch, dtype, device, detail), in_8_bits).peak()
 
 
 class _Estimate:
     """Peaks and sizes in bytes."""
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: Plan, in_8_bits: bool):
         self.plan = plan
         self.config = plan.config
+        self.copies = 2 if in_8_bits else 1
+        """Of the weights of a convolution of the generator, while it runs."""
 
     def peak(self) -> int:
         plan = self.plan
@@ -49,7 +59,7 @@ class _Estimate:
         peaks.append(
             kept
             + self.generated(plan.kept_octaves - 1, 4 << (plan.kept_octaves - 1))
-            + self.assembled(last, self.picture(self.config.size, self.config.size))
+            + self.assembled(last, self.picture(4 << last, 4 << last))
         )
         return max(peaks)
 
@@ -102,12 +112,12 @@ class _Estimate:
         blurred = self.size(outputs, 2 * half, side)
         hidden = self.size(config.input_channels(plain), near, side)
         held = before + feature
-        copied = self.weights(config.input_channels(up), outputs)
+        copied = self.copies * self.weights(config.input_channels(up), outputs)
         peaks += [held + scaled + convolved + copied, held + convolved + blurred, held + blurred + hidden]
         # The plain one likewise, without a blur.
         outputs = config.generator_channels[plain]
         convolved = self.size(outputs, near, side)
-        copied = self.weights(config.input_channels(plain), outputs)
+        copied = self.copies * self.weights(config.input_channels(plain), outputs)
         result = self.generated(octave, rows)
         held = feature + hidden
         peaks += [held + hidden + convolved + copied, held + convolved + result]

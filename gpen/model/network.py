@@ -32,25 +32,30 @@ class GPEN(nn.Module):
     Args:
         config: channels of every layer, as read off a checkpoint.
         ops: namespace that `Conv2d`, `ConvTranspose2d` and `Linear` come from.
+        large_ops: the same for the layers that hold most of the weights and can do with less precision: those that
+            make the latent's first form, the styles and the generator's maps. By default `ops`.
         **factory: `dtype` and `device` of the new layers.
     """
 
-    def __init__(self, config: GPENConfig, ops: Any = casting_ops, **factory: Any):
+    def __init__(self, config: GPENConfig, ops: Any = casting_ops, large_ops: Any = None, **factory: Any):
         super().__init__()
         self.config = config
+        large_ops = large_ops or ops
         channels = (3, *config.encoder_channels)
         self.encoder = nn.ModuleList(
             ops.Conv2d(channels[i], channels[i + 1], 1 if i == 0 else 3, stride=1 if i == 0 else 2, **factory)
             for i in range(len(config.encoder_channels))
         )
-        self.to_latent = ops.Linear(channels[-1] * 16, config.style_dim, **factory)
+        self.to_latent = large_ops.Linear(channels[-1] * 16, config.style_dim, **factory)
         self.mapping = nn.ModuleList(
             ops.Linear(config.style_dim, config.style_dim, **factory) for _ in range(config.mapping_layers)
         )
         self.constant = Constant(config.constant_channels, **factory)
         convs = range(len(config.generator_channels))
-        self.convs: Any = nn.ModuleList(StyledConv(config, conv, ops, **factory) for conv in convs)
-        self.to_rgbs: Any = nn.ModuleList(ToRGB(config, conv, ops, **factory) for conv in convs if conv % 2 == 0)
+        self.convs: Any = nn.ModuleList(StyledConv(config, conv, large_ops, **factory) for conv in convs)
+        self.to_rgbs: Any = nn.ModuleList(
+            ToRGB(config, conv, ops, large_ops, **factory) for conv in convs if conv % 2 == 0
+        )
         self.register_load_state_dict_post_hook(lay_out)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -168,10 +173,10 @@ class NoiseActivation(nn.Module):
 class ToRGB(nn.Module):
     """A modulated 1×1 convolution to RGB without demodulation, added to the upsampled picture so far."""
 
-    def __init__(self, config: GPENConfig, conv: int, ops: Any, **factory: Any):
+    def __init__(self, config: GPENConfig, conv: int, ops: Any, large_ops: Any, **factory: Any):
         super().__init__()
         inputs = config.generator_channels[conv] + config.noise_channels(conv)
-        self.modulation = ops.Linear(config.style_dim, inputs, **factory)
+        self.modulation = large_ops.Linear(config.style_dim, inputs, **factory)
         self.conv = ops.Conv2d(inputs, 3, 1, **factory)
 
     def forward(self, x: Tensor, weight: Tensor, rgb: Tensor | None) -> Tensor:

@@ -8,6 +8,9 @@ With `memory="normal"` all maps of the encoder and all but the last of the gener
 With "low" only maps of up to a quarter of the picture's side are: the generator's last two octaves run depth-first,
 and the encoder's two finest maps are computed twice, for the latent and then for each strip of the picture.
 
+The generator adds up a picture octave by octave. With `detail="half"` or "quarter" it stops one or two octaves early,
+with a smaller picture; the encoder's maps that only a later octave would use are not kept then.
+
 Octave 0 is 4×4, octave 1 is 8×8 and so on, in the encoder and in the generator; rows `top` to `bottom` never include
 `bottom`. `memory.py` knows how many bytes all this takes: what changes here changes there.
 """
@@ -20,10 +23,13 @@ from torch import Tensor
 from . import network
 from .config import GPENConfig
 
+DETAIL = {"full": 0, "half": 1, "quarter": 2}
+"""How much of the picture is made → how many of the last octaves are left out."""
 
-def run_in_strips(net: network.GPEN, x: Tensor, memory: str) -> Tensor:
-    """What `net(x)` computes, without gradients; `memory` is "normal" or "low"."""
-    plan = Plan(net.config, memory, len(x), x.dtype, x.device.type)
+
+def run_in_strips(net: network.GPEN, x: Tensor, memory: str, detail: str = "full") -> Tensor:
+    """What `net(x)` computes, without gradients; `memory` is "normal" or "low", `detail` one of `DETAIL`."""
+    plan = Plan(net.config, memory, len(x), x.dtype, x.device.type, detail)
     encoder = EncoderRows(net, x.contiguous(memory_format=torch.channels_last), plan)
     return GeneratorRows(net, encoder, plan).picture()
 
@@ -37,20 +43,24 @@ class Plan:
         batch: pictures at once.
         dtype: of the activations.
         device: type of the device.
+        detail: one of `DETAIL`.
     """
 
-    def __init__(self, config: GPENConfig, memory: str, batch: int, dtype: torch.dtype, device: str):
+    def __init__(
+        self, config: GPENConfig, memory: str, batch: int, dtype: torch.dtype, device: str, detail: str = "full"
+    ):
         self.config, self.batch, self.dtype = config, batch, dtype
-        # A few of these fit a processor's last cache; a GPU needs more pixels at once to be busy.
-        self.strip_bytes = (8 if device == "cpu" or memory == "low" else 64) * 2**20
-        self.last_octave = len(config.generator_channels) // 2
+        # A few of these fit a processor's last cache; a GPU needs more pixels at once to be busy. Lower strips than
+        # those of "low" in float32 would make the rows around a strip count, so that it has as many in half precision.
+        self.strip_bytes = (2 * dtype.itemsize if memory == "low" else 8 if device == "cpu" else 64) * 2**20
+        octaves = len(config.generator_channels) // 2
+        self.last_octave = max(1, octaves - DETAIL[detail])
         self.encoder_octaves = len(config.encoder_channels)
         self.kept_octaves = max(1, self.last_octave if memory == "normal" else self.last_octave - 1)
         """So many of the generator's octaves, the coarsest ones, are kept whole."""
-        self.kept_features = (
-            self.encoder_octaves if memory == "normal" else min(self.encoder_octaves, self.kept_octaves)
-        )
-        """So many of the encoder's."""
+        small = octaves + 1 if memory == "normal" else max(1, octaves - 1)
+        self.kept_features = min(self.encoder_octaves, small, self.last_octave + 1)
+        """So many of the encoder's: with less detail, too, all that are small, for to compute them again takes long."""
 
     def generator_step(self, octave: int) -> int:
         """Rows of a strip of the generator's map."""
@@ -98,13 +108,14 @@ class GeneratorRows:
         self.net, self.encoder, self.plan = net, encoder, plan
         self.coarsest = encoder.kept[0]
         latent = net.map(self.coarsest)
-        self.scales = [styled.scales(latent, self.coarsest.dtype) for styled in net.convs]
-        self.weights = [to_rgb.weight(latent) for to_rgb in net.to_rgbs]
+        convs = net.convs[: 2 * plan.last_octave + 1]
+        self.scales = [styled.scales(latent, self.coarsest.dtype) for styled in convs]
+        self.weights = [to_rgb.weight(latent) for to_rgb in net.to_rgbs[: plan.last_octave + 1]]
         hidden = net.convs[0](net.constant(self.coarsest), self.scales[0], self.coarsest)
         self.kept: dict[int, tuple[Tensor, ...]] = {0: (hidden, net.to_rgbs[0](hidden, self.weights[0], None))}
 
     def picture(self) -> Tensor:
-        """(B, 3, size, size), float32."""
+        """(B, 3, size, size), float32; half or a quarter of the size where less detail is asked for."""
         plan = self.plan
         for octave in range(1, plan.kept_octaves):
             self.kept[octave] = assemble(octave, plan.generator_step(octave), self.rows)

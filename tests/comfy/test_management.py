@@ -52,9 +52,13 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model(pack: ModuleType, file: Path) -> Any:
+    return managed(file, "fp32")
+
+
+def managed(file: Path, precision: str) -> Any:
     bridge = sys.modules["gpen_pack.nodes.comfy"]
     checkpoint = sys.modules["gpen_pack.gpen.model.checkpoint"].read_checkpoint(file)
-    return bridge.ManagedModel(checkpoint, "small", "restoration", "fp32", "auto")
+    return bridge.ManagedModel(checkpoint, "small", "restoration", precision, "auto")
 
 
 @pytest.fixture
@@ -98,6 +102,23 @@ def test_same_picture_when_only_a_part_is_loaded(
     torch.testing.assert_close(part.cpu(), whole.cpu(), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize(("precision", "megabytes"), [("fp32", 304), ("bf16", 152), ("fp8", 89)])
+def test_64_megabytes_are_enough_for_512(
+    management: Any, file: Path, picture: torch.Tensor, precision: str, megabytes: float
+) -> None:
+    """In proportion: a small network gets the share of its weights that 64 MB are of GPEN-512's `megabytes`."""
+    model = managed(file, precision)
+    whole = model(picture)
+    management.unload_all_models()
+    budget = 64 / megabytes * model.patcher.model_size()
+    model.patcher.load(model.patcher.load_device, lowvram_model_memory=budget)
+    assert model.patcher.model.model_lowvram and 0 < model.patcher.loaded_size() <= budget
+    run_in_strips = sys.modules["gpen_pack.gpen.model.strips"].run_in_strips
+    with torch.inference_mode():
+        part = run_in_strips(model.network, picture.to(model.patcher.load_device, model.dtype), "normal")
+    torch.testing.assert_close(part.cpu(), whole.cpu(), atol=1e-5, rtol=0)
+
+
 def test_nothing_of_the_network_is_skipped_by_partial_loading(model: Any) -> None:
     # Core neither moves nor casts the parameters of a module that has children with parameters of their own.
     for name, module in model.network.named_modules():
@@ -119,8 +140,35 @@ def test_interrupt_stops_the_network(management: Any, model: Any, picture: torch
     model(picture)
 
 
-def test_forced_precision_is_followed(pack: ModuleType, management: Any) -> None:
-    bridge = sys.modules["gpen_pack.nodes.comfy"]
-    cpu = torch.device("cpu")
-    assert bridge.choose_dtype("auto", cpu) == torch.float32
-    assert bridge.choose_dtype("bf16", cpu) == torch.bfloat16
+@pytest.mark.parametrize(
+    ("flags", "device", "dtype"),
+    [
+        ([], "cpu", torch.float32),
+        (["--force-fp16"], "cpu", torch.float32),  # which ComfyUI does not force on a CPU
+        (["--force-fp16"], "cuda", torch.float16),
+        (["--force-fp32"], "cuda", torch.float32),
+    ],
+)
+def test_auto_precision_follows_the_flags(
+    management: Any, monkeypatch: pytest.MonkeyPatch, flags: list[str], device: str, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(management.args, "force_fp16", "--force-fp16" in flags)
+    monkeypatch.setattr(management, "FORCE_FP32", "--force-fp32" in flags)
+    assert sys.modules["gpen_pack.nodes.comfy"].best_dtype(torch.device(device)) == dtype
+
+
+@pytest.mark.parametrize(
+    ("able", "dtype"), [({"fp16", "bf16"}, torch.float16), ({"bf16"}, torch.bfloat16), (set(), torch.float32)]
+)
+def test_auto_precision_follows_the_card(
+    management: Any, monkeypatch: pytest.MonkeyPatch, able: set[str], dtype: torch.dtype
+) -> None:
+    for name in ("fp16", "bf16"):
+        monkeypatch.setattr(management, f"should_use_{name}", lambda _, name=name: name in able)
+    assert sys.modules["gpen_pack.nodes.comfy"].best_dtype(torch.device("cuda")) == dtype
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_precision_of_the_loaded_network(management: Any, file: Path, precision: str, dtype: torch.dtype) -> None:
+    model = managed(file, precision)
+    assert model.network.encoder[0].weight.dtype == model.dtype == dtype

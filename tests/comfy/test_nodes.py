@@ -80,6 +80,14 @@ def test_same_picture_as_the_library(client: Client) -> None:
     assert text.startswith("1 face found, 1 restored") and "score" in text
 
 
+def test_quick_look(client: Client) -> None:
+    quick = one_node(client, BAD, detail="quarter")
+    quick.nodes[1].inputs["precision"] = "fp8"
+    graphs = quick, one_node(client, BAD)
+    pictures = [client.pictures(client.run(graph), node(graph, "PreviewImage"))[0] for graph in graphs]
+    assert pictures[0].shape == pictures[1].shape and np.abs(pictures[0].astype(int) - pictures[1]).max() > 10
+
+
 def test_stations_and_one_node_agree(client: Client) -> None:
     one, many = one_node(client, BAD), stations(client, BAD)
     pictures = [client.pictures(client.run(graph), node(graph, "PreviewImage"))[0] for graph in (one, many)]
@@ -181,6 +189,7 @@ def test_preview_frames_the_face(client: Client) -> None:
         ("GPENLoadModel", "precision", "int4", ["auto", "fp16"]),
         ("GPENRestore", "detector", "yolo", ["auto", "yunet", "mtcnn"]),
         ("GPENRestore", "mask", "star", ["oval", "box"]),
+        ("GPENRestore", "detail", "eighth", ["full", "half", "quarter"]),
     ],
 )
 def test_wrong_value_names_the_choices(

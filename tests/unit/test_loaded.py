@@ -62,10 +62,31 @@ def test_low_memory_gives_the_same_picture(file: Path) -> None:
     torch.testing.assert_close(low, normal, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize(("detail", "side"), [("half", 64), ("quarter", 32)])
+def test_less_detail_is_smaller_and_comes_back_in_the_size_of_the_crop(file: Path, detail: str, side: int) -> None:
+    model = gpen.load_model(file, device="cpu")
+    quick = model.at_detail(detail)
+    x = torch.rand(1, 3, 128, 128) * 2 - 1
+    assert quick(x).shape == (1, 3, side, side) and model(x).shape == x.shape
+    assert quick.restore(x.movedim(1, 3) / 2 + 0.5).shape == (1, 128, 128, 3)
+    assert quick.activation_bytes(1, "normal") < model.activation_bytes(1, "normal")
+
+
+def test_8_bits_from_file_to_picture(file: Path) -> None:
+    model = gpen.load_model(file, device="cpu", precision="fp8")
+    assert model.network.convs[1].conv.weight.dtype == torch.int8
+    assert model(torch.rand(1, 3, 128, 128) * 2 - 1).isfinite().all()
+
+
+def test_unknown_detail_names_the_choices(file: Path) -> None:
+    with pytest.raises(gpen.SettingError, match="unknown detail 'eighth'; choose one of: full, half, quarter"):
+        gpen.load_model(file, device="cpu").at_detail("eighth")
+
+
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_precision_is_that_of_the_weights(file: Path, precision: str) -> None:
     model = gpen.load_model(file, device="cpu", precision=precision)
-    assert {parameter.dtype for parameter in model.network.parameters()} == {model.dtype}
+    assert model.network.encoder[0].weight.dtype == model.network.convs[1].conv.weight.dtype == model.dtype
     y = model(torch.rand(1, 3, 128, 128) * 2 - 1)
     assert y.dtype == torch.float32 and y.isfinite().all()
 

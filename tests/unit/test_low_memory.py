@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import peak_bytes, psnr
 from benchmarks.table import random_checkpoint
@@ -54,6 +55,59 @@ def test_smallest_networks(size: int) -> None:
     net, x = network(config), pictures(config, 1)
     with torch.inference_mode():
         torch.testing.assert_close(run_in_strips(net, x, "low"), net(x), rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("memory", ["normal", "low"])
+@pytest.mark.parametrize(("detail", "side"), [("half", 1 / 2), ("quarter", 1 / 4)])
+@pytest.mark.parametrize("config", [SMALL, SMALLER_INPUT], ids=["small", "smaller input"])
+def test_less_detail_is_the_picture_so_far(
+    config: GPENConfig, detail: str, side: float, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the whole network has added up at that octave."""
+    monkeypatch.setattr(Plan, "_step", lambda *_: 6)
+    net, x = network(config), pictures(config, 2)
+    so_far: dict[int, torch.Tensor] = {}
+    for to_rgb in net.to_rgbs:
+        to_rgb.register_forward_hook(lambda _, __, rgb: so_far.update({rgb.shape[3]: rgb}))
+    with torch.inference_mode():
+        net(x)
+        expected = so_far[int(config.size * side)]
+        torch.testing.assert_close(run_in_strips(net, x, memory, detail), expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("memory", "detail", "share_of_memory", "share_of_work"),
+    [
+        ("normal", "half", 0.6, 0.8),
+        ("normal", "quarter", 0.4, 0.6),
+        ("low", "half", 0.95, 0.8),
+        ("low", "quarter", 0.7, 0.6),
+    ],
+)
+def test_less_detail_takes_less(memory: str, detail: str, share_of_memory: float, share_of_work: float) -> None:
+    """Work is counted in multiplications, which nothing else on the machine disturbs."""
+    config = GPENConfig.released(512)
+    needed = [activation_bytes(config, 1, torch.float32, memory, detail=chosen) for chosen in ("full", detail)]
+    assert needed[1] <= share_of_memory * needed[0]
+    net = GPEN(config, device="meta").eval().requires_grad_(False)
+    work = []
+    for chosen in ("full", detail):
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            run_in_strips(net, pictures(config, 1).to("meta"), memory, chosen)
+        work.append(counter.get_total_flops())
+    assert work[1] <= share_of_work * work[0]
+
+
+@pytest.mark.parametrize("memory", ["normal", "low"])
+@pytest.mark.parametrize("detail", ["half", "quarter"])
+def test_estimate_of_less_detail(detail: str, memory: str) -> None:
+    config = GPENConfig.released(512, 1, 0.5)
+    net = GPEN(config).eval()
+    net.load_state_dict(net.state_dict())
+    x = pictures(config, 1)
+    with torch.inference_mode():
+        peak = peak_bytes(lambda: run_in_strips(net, x, memory, detail), x.device)
+    assert activation_bytes(config, 1, x.dtype, memory, detail=detail) == pytest.approx(peak, rel=0.15)
 
 
 @pytest.mark.parametrize("memory", ["normal", "low"])

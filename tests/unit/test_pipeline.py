@@ -69,6 +69,20 @@ def test_faces_of_a_small_picture_on_a_large_one(astronaut: torch.Tensor) -> Non
     assert (small[0].crop - moved[0].crop).abs().mean() < 0.02
 
 
+def test_detail_reaches_the_network(astronaut: torch.Tensor) -> None:
+    seen: list[str] = []
+
+    class Watched(Negative):
+        def __call__(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(self.detail)
+            return super().__call__(x)
+
+    model = Watched()
+    gpen.restore_faces(model, astronaut, faces_at((0, 100, 50)), detail="half")
+    gpen.restore(model, astronaut, gpen.find_detector("mtcnn"), detail="quarter")
+    assert seen == ["half", "quarter"] and model.detail == "full"
+
+
 def test_frames_must_belong_together(astronaut: torch.Tensor) -> None:
     with pytest.raises(gpen.SettingError, match="batch of 2 pictures, and this one has 1"):
         gpen.restore_faces(Negative(), astronaut, faces_at((1, 100, 50), frames=2))

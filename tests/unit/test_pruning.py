@@ -18,6 +18,7 @@ from gpen.model.config import GPENConfig
 from gpen.model.loaded import build_network
 from gpen.model.memory import activation_bytes
 from gpen.model.network import GPEN
+from gpen.model.precision import Precision
 from gpen.model.pruning.drawn import drawn_faces
 from gpen.model.pruning.prune import PRUNING, parameters, prune
 from gpen.model.strips import run_in_strips
@@ -36,7 +37,7 @@ def checkpoint(config: GPENConfig = SMALL) -> Checkpoint:
 def output(of: Checkpoint) -> torch.Tensor:
     x = drawn_faces(2, of.config.input_size, 5)
     with torch.inference_mode():
-        return build_network(of, torch.float32)(x)
+        return build_network(of, Precision(torch.float32))(x)
 
 
 def with_dead_channels() -> Checkpoint:
@@ -204,7 +205,7 @@ class TestCommand:
 
 def output_of(of: Checkpoint, x: torch.Tensor) -> torch.Tensor:
     with torch.inference_mode():
-        return build_network(of, torch.float32)(x)
+        return build_network(of, Precision(torch.float32))(x)
 
 
 def test_choices_of_the_node() -> None:

@@ -12,6 +12,7 @@ from ...errors import SettingError
 from ..checkpoint import Checkpoint
 from ..layout import from_official, to_official
 from ..loaded import build_network
+from ..precision import Precision
 from .channels import select
 from .choose import choose
 from .dead import alive
@@ -43,7 +44,7 @@ def prune(checkpoint: Checkpoint, pruning: str | float = "exact", task: str = "r
     config, weights = checkpoint.config, from_official(checkpoint.config, checkpoint.tensors)
     kept = alive(config, weights)
     if share > 0:
-        network = build_network(checkpoint, torch.float32)
+        network = build_network(checkpoint, Precision(torch.float32))
         seen = observe(network, drawn_faces(FACES, config.input_size, 0, task))
         kept = choose(config, weights, seen, kept, share)
         weights = merge(config, weights, seen, kept)
