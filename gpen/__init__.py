@@ -10,7 +10,7 @@ pasted = gpen.paste_faces(picture, faces)          # .image (B, H, W, 3), .mask 
 """
 
 from .aligned import restore_aligned
-from .api import detect_faces, find_detector, load_model
+from .api import detect_faces, find_detector, find_parser, load_model
 from .errors import CheckpointError, DetectorError, DownloadError, GPENError, PictureError, SettingError
 from .faces.crops import face_crops, replace_crops
 from .faces.face import Face, Faces
@@ -19,6 +19,7 @@ from .faces.select import Selected, select_faces
 from .faces.track import track_faces
 from .image.lens import correct_lens
 from .image.paste import paste_faces
+from .image.settings import PasteSettings
 from .pipeline import restore, restore_faces, restore_tiled
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Face",
     "Faces",
     "GPENError",
+    "PasteSettings",
     "PictureError",
     "Search",
     "Selected",
@@ -36,6 +38,7 @@ __all__ = [
     "detect_faces",
     "face_crops",
     "find_detector",
+    "find_parser",
     "load_model",
     "paste_faces",
     "replace_crops",

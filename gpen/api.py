@@ -10,7 +10,9 @@ from .errors import DetectorError, SettingError
 from .faces.detect import find_faces
 from .faces.detectors import DETECTORS, Detector, Place, needs_weights, on_cpu, open_detector
 from .faces.face import Faces
+from .faces.parsers import Parser, open_parser
 from .faces.search import Search
+from .image.settings import PARSER_OF_MASK
 from .model.checkpoint import read_checkpoint
 from .model.loaded import GPENModel, load_network
 from .model.pruning.prune import prune, share_of
@@ -26,6 +28,9 @@ DETECTOR_FILES = {
     "retinaface_mobilenet0.25": "detection_mobilenet0.25_Final",
 }
 """Detector → its name in the catalogue."""
+
+PARSER_FILES = {"bisenet": "parsing_bisenet", "parsenet": "parsing_parsenet"}
+"""Parser → its name in the catalogue."""
 
 
 def load_model(
@@ -110,3 +115,23 @@ def find_detector(
             except DetectorError as error:
                 log.warning("detector %s is passed over: %s", candidate, error)
     return open_detector(DETECTORS[-1], None, place)
+
+
+def find_parser(
+    mask: str,
+    *,
+    folders: Folders | None = None,
+    download: bool = True,
+    on_progress: Progress | None = None,
+    place: Place = on_cpu,
+    dtype: torch.dtype = torch.float32,
+) -> Parser | None:
+    """Open the parser that a mask of `PasteSettings` needs, fetched where it is not on disk; None where it needs none.
+
+    Raises `DownloadError` and `CheckpointError` where it cannot be had.
+    """
+    name = PARSER_OF_MASK.get(mask)
+    if name is None:
+        return None
+    weights = locate(PARSER_FILES[name], folders, download=download, on_progress=on_progress)
+    return open_parser(name, weights, place, dtype)

@@ -12,14 +12,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .aligned import restore_aligned
-from .api import find_detector, load_model
+from .api import find_detector, find_parser, load_model
 from .errors import GPENError, SettingError
 from .faces.detectors import DETECTORS, Detector
 from .faces.report import describe
 from .faces.search import SIZES, Search
 from .faces.select import ORDERS, select_faces
 from .image.files import SUFFIXES, read_picture, write_picture
-from .image.paste import MASKS
+from .image.settings import COLORS, DEFAULT_PARTS, LARGE_FACES, MASKS, PasteSettings
 from .model.loaded import MEMORY, GPENModel
 from .model.precision import PRECISIONS
 from .model.strips import DETAIL
@@ -90,6 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--inpaint-mask", metavar="FILE", type=Path, help="for an inpainting model: a picture, white where it fills in"
     )
+    command.add_argument("--parts", default=DEFAULT_PARTS, help="for --mask parse (default: %(default)s)")
+    command.add_argument("--grow", type=float, default=0.0, help="move the mask's edge, in %% of the face: -50..50")
+    command.add_argument("--feather", type=float, default=0.0, help="its soft edge, in %% of the face; 0: what suits")
+    command.add_argument("--skin", type=float, default=1.0, help="what remains of the smoothing of skin, 0..1")
+    command.add_argument("--color", choices=COLORS, default=COLORS[0], help="match the face's colours to the picture's")
+    command.add_argument("--grain", type=float, default=0.0, help="of the picture's own noise on the face, 0..1")
+    command.add_argument("--large-faces", choices=LARGE_FACES, default=LARGE_FACES[0], help="detail beyond the model")
     command.add_argument("--offline", action="store_true", help="never download")
     command.add_argument("--verbose", "-v", action="store_true", help="say what became of each face")
 
@@ -142,7 +149,19 @@ def _restore(options: argparse.Namespace) -> int:
     if options.aligned:
         run = _restore_whole(options, model.at_detail(options.detail), inpaint_mask)
     else:
-        run = _restore_found(options, model, inpaint_mask, find_detector(options.detector, **download))
+        paste = PasteSettings(
+            strength=options.strength,
+            mask=options.mask,
+            parser=find_parser(options.mask, **download),
+            parts=options.parts,
+            grow=options.grow,
+            feather=options.feather,
+            skin=options.skin,
+            color=options.color,
+            grain=options.grain,
+            large_faces=options.large_faces,
+        )
+        run = _restore_found(options, model, inpaint_mask, find_detector(options.detector, **download), paste)
     failed = 0
     # Pictures are of different sizes, so each is a batch of its own.
     for job in tqdm(jobs, unit="picture", disable=None):
@@ -163,7 +182,11 @@ def _restore(options: argparse.Namespace) -> int:
 
 
 def _restore_found(
-    options: argparse.Namespace, model: GPENModel, inpaint_mask: Tensor | None, detector: Detector
+    options: argparse.Namespace,
+    model: GPENModel,
+    inpaint_mask: Tensor | None,
+    detector: Detector,
+    paste: PasteSettings,
 ) -> Run:
     """What restores the faces that are found in a picture."""
     search = Search(options.detection_size, tiny_faces=options.tiny_faces, rotated=options.rotated)
@@ -182,8 +205,7 @@ def _restore_found(
             picture,
             detector,
             threshold=options.threshold,
-            strength=options.strength,
-            mask=options.mask,
+            paste=paste,
             detail=options.detail,
             inpaint_mask=inpaint_mask,
             search=search,

@@ -18,8 +18,9 @@ from .faces.face import Face, Faces
 from .faces.search import Search
 from .faces.select import Selected
 from .faces.track import track_faces
-from .image.paste import MASKS, paste_faces
+from .image.paste import paste_faces
 from .image.picture import as_rgb
+from .image.settings import PasteSettings
 from .image.steady import steadied
 from .image.tiles import faded_tiles
 from .inpaint import has_hole, hole_for
@@ -50,8 +51,7 @@ def restore(
     detector: Detector,
     *,
     threshold: float | None = None,
-    strength: float = 1.0,
-    mask: str = MASKS[0],
+    paste: PasteSettings | None = None,
     perspective: str = "auto",
     clip: bool = False,
     inpaint_mask: Tensor | None = None,
@@ -64,13 +64,14 @@ def restore(
 
     Each picture is done before the next one is begun, and the crops of more than `MOST_KEPT` bytes are let go, so that
     a clip needs no more memory than the pictures that come in and go out. With `clip` the batch is one: its faces are
-    followed with `track_faces`. `on_step` is called by each station, so that the work can be stopped anywhere.
+    followed with `track_faces`. `paste` says how they go back. `on_step` is called by each station, so that the work
+    can be stopped anywhere.
 
     `select` says which faces are restored; by default all. Those left out are among the faces that come back, and their
     fate says why. `detail` is that of `restore_faces`.
     """
     model = model.at_detail(detail)
-    picture = as_rgb(picture)
+    picture, settings = as_rgb(picture), paste or PasteSettings()
     hole = hole_for(model, picture, inpaint_mask)
     faces = find_faces(picture, detector, threshold, on_frame=on_step, search=search)
     selected = select(faces) if select else None
@@ -90,7 +91,7 @@ def restore(
             if on_step:
                 on_step(len(done) + len(here), len(faces))
         alone = Faces(tuple(replace(face, frame=0) for face in here), faces.width, faces.height, 1)
-        pasted = paste_faces(picture[frame : frame + 1], alone, strength=strength, mask=mask)
+        pasted = paste_faces(picture[frame : frame + 1], alone, settings.of_frame(frame, faces.frames))
         image[frame], shares[frame] = pasted.image[0], pasted.mask[0]
         done += here if keep else [_without_crops(face) for face in here]
     faces = faces.with_faces(done)

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from ..gpen.faces.report import describe
 from ..gpen.faces.search import Search
 from ..gpen.faces.select import ORDERS, select_faces
-from ..gpen.image.paste import MASKS
+from ..gpen.image.settings import COLORS, MASKS, PasteSettings
 from ..gpen.model.strips import DETAIL
 from ..gpen.pipeline import restore
 from .comfy import (
@@ -23,8 +23,8 @@ from .comfy import (
     say,
 )
 from .detect import detector_input, threshold_input, tiny_faces_input
-from .files import DETECTOR_CHOICES, open_managed_detector
-from .paste import mask_input, strength_input
+from .files import DETECTOR_CHOICES, open_managed_detector, open_managed_parser
+from .paste import color_input, mask_input, skin_input, strength_input
 from .restore import detail_input
 from .select import count_input, max_sharpness_input, min_size_input, order_input
 
@@ -59,6 +59,8 @@ class GPENRestore(io.ComfyNode):
                 advanced(max_sharpness_input()),
                 tiny_faces_input(),
                 detail_input(),
+                skin_input(),
+                color_input(),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The picture with its faces restored."),
@@ -75,12 +77,14 @@ class GPENRestore(io.ComfyNode):
         mask: str | None = None,
         order: str | None = None,
         detail: str | None = None,
+        color: str | None = None,
     ) -> bool | str:
         return check_choices(
             ("detector", detector, DETECTOR_CHOICES),
             ("mask", mask, MASKS),
             ("order of faces", order, ORDERS),
             ("detail", detail, tuple(DETAIL)),
+            ("color", color, COLORS),
         )
 
     @classmethod
@@ -99,14 +103,15 @@ class GPENRestore(io.ComfyNode):
         max_sharpness: float = 0.0,
         tiny_faces: bool = False,
         detail: str = "full",
+        skin: float = 1.0,
+        color: str = COLORS[0],
     ) -> io.NodeOutput:
         done = restore(
             model,
             image,
             open_managed_detector(detector),
             threshold=threshold or None,
-            strength=strength,
-            mask=mask,
+            paste=PasteSettings(strength=strength, mask=mask, parser=open_managed_parser(mask), skin=skin, color=color),
             clip=clip,
             search=Search(tiny_faces=tiny_faces),
             select=partial(select_faces, order=order, count=count, min_size=min_size, max_sharpness=max_sharpness),

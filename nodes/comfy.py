@@ -76,6 +76,11 @@ def best_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if management.should_use_bf16(device) else torch.float32
 
 
+def half_where_it_is_fast() -> torch.dtype:
+    """What a network that has no setting of its own computes in."""
+    return choose_dtype("auto", management.get_torch_device())
+
+
 def _stop_if_interrupted(*_: Any) -> None:
     management.throw_exception_if_processing_interrupted()
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import folder_paths
 
-from ..gpen.api import find_detector
+from ..gpen.api import find_detector, find_parser
 from ..gpen.errors import SettingError
 from ..gpen.faces.detectors import DETECTORS, Detector
+from ..gpen.faces.parsers import Parser
 from ..gpen.weights.catalogue import RELEASES, SUFFIXES
 from ..gpen.weights.locate import Folders, find, locate
-from .comfy import check_choices, managed_place, progress
+from .comfy import check_choices, half_where_it_is_fast, managed_place, progress
 
 # Our own folder first: downloads go there. The others are where other face packs keep the same files.
 FOLDER_NAMES = {
@@ -76,3 +77,10 @@ def fetched_model_path(file: str) -> Path:
 def open_managed_detector(name: str) -> Detector:
     """A detector by name, its file in ComfyUI's folders, running where ComfyUI says."""
     return find_detector(name, folders=folders(), on_progress=progress(), place=managed_place())
+
+
+def open_managed_parser(mask: str) -> Parser | None:
+    """The parser a mask needs, in half precision where the device does it; None where it needs none."""
+    return find_parser(
+        mask, folders=folders(), on_progress=progress(), place=managed_place(), dtype=half_where_it_is_fast()
+    )

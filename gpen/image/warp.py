@@ -47,13 +47,15 @@ def smoothed(pixels: Pixels, shrink: float) -> Pixels:
 
 
 def footprint(
-    crop_to_picture: Matrix, size: int, picture_hw: tuple[int, ...], margin: int = 1
+    crop_to_picture: Matrix, size: int | tuple[int, int], picture_hw: tuple[int, ...], margin: int = 1
 ) -> tuple[int, int, int, int]:
     """The rectangle (left, top, right, bottom) of the picture that the crop covers, widened by `margin` and clipped.
 
-    Where the crop lies outside the picture, right ≤ left or bottom ≤ top.
+    `size` is the side of the crop, or its width and height. Where it lies outside the picture, right ≤ left or
+    bottom ≤ top.
     """
-    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64)
+    x, y = (size, size) if isinstance(size, int) else size
+    corners = np.array([[0, 0], [x, 0], [0, y], [x, y]], np.float64)
     corners = corners @ crop_to_picture[:, :2].T + crop_to_picture[:, 2]
     (left, top), (right, bottom) = (np.floor(corners.min(0)) - margin).tolist(), np.ceil(corners.max(0)).tolist()
     height, width = picture_hw[:2]

@@ -150,6 +150,35 @@ def test_given_boxes_and_further_passes(client: Client) -> None:
     assert "#1 90×100 px at (20, 30)" in client.run(graph).outputs[found.id]["text"][0]
 
 
+def test_every_paste_setting_reaches_the_library(client: Client) -> None:
+    graph = stations(client, BAD)
+    settings = {"skin": 0.3, "color": "full", "grain": 0.5, "grow": -10.0, "feather": 30.0, "large_faces": "off"}
+    next(node for node in graph.nodes if node.class_type == "GPENPasteFaces").inputs |= settings
+    shown = client.pictures(client.run(graph), node(graph, "PreviewImage"))[0]
+    picture = torch.from_numpy(BAD)[None].float() / 255
+    faces = gpen.detect_faces(picture, "mtcnn")
+    faces = gpen.restore_faces(gpen.load_model("preview", device="cpu"), picture, faces)
+    pasted = gpen.paste_faces(picture, faces, **settings)
+    assert np.abs(shown.astype(int) - to_uint8(pasted.image[0])).max() <= 1
+
+
+def test_strength_zero_gives_the_very_pixels(client: Client) -> None:
+    graph = stations(client, BAD)
+    paste = next(node for node in graph.nodes if node.class_type == "GPENPasteFaces")
+    paste.inputs |= {"strength": 0.0, "skin": 0.0, "grain": 1.0, "color": "full"}
+    image = next(node for node in graph.nodes if node.class_type == "LoadImage")
+    untouched = graph.add("PreviewImage", images=image.out())
+    run = client.run(graph)
+    np.testing.assert_array_equal(*(client.pictures(run, it)[0] for it in (node(graph, "PreviewImage"), untouched)))
+
+
+def test_unknown_part_of_the_face_is_refused(client: Client) -> None:
+    graph = stations(client, BAD)
+    next(node for node in graph.nodes if node.class_type == "GPENPasteFaces").inputs["parts"] = "face, tail"
+    with pytest.raises(PromptRefused, match="tail"):
+        client.run(graph)
+
+
 def test_tiles(client: Client) -> None:
     graph = Graph()
     image = graph.add("LoadImage", image=client.upload(BAD, "damaged.png"))

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,11 @@ from torch import Tensor
 
 import gpen
 from gpen.faces.alignment import align, crop_face, template
-from gpen.image.masks import MASKS, mask_named
+from gpen.image.masks import mask_of
+
+DRAWN = ("oval", "box")
+# What is laid over a face is tested elsewhere.
+PLAIN: dict[str, Any] = {"mask": "box", "large_faces": "off"}
 
 # Where YuNet finds the face in skimage's astronaut.
 ASTRONAUT_LANDMARKS = np.array(
@@ -44,6 +49,11 @@ def astronaut_face(picture: Tensor, size: int = 256, frame: int = 0) -> gpen.Fac
     return cut(picture, ASTRONAUT_LANDMARKS, size, frame=frame)
 
 
+def official(labels: int = 1) -> dict[str, Any]:
+    """The official mask with a parser that takes every pixel for the same, as in the official pictures."""
+    return {"mask": "official", "parser": lambda crop: np.full((512, 512), labels, np.uint8)}
+
+
 def small(x: float, y: float, side: int = 64) -> np.ndarray:
     """Landmarks of an upright face whose crop is `side` pixels wide and begins at (x, y)."""
     return template(side) + np.array([x, y])
@@ -63,13 +73,13 @@ def test_agrees_with_official_pictures(shared: Path, name: str) -> None:
         matrix = align(landmarks, size)[1]
         faces.append(gpen.Face(0, tuple(box[:4]), landmarks, box[4], crop, 1 - crop, matrix, "restored"))
     before = torch.from_numpy(picture)[None].float() / 255
-    image = gpen.paste_faces(before, faces_of(before, *faces), strength=case["alpha"], mask="box").image
+    image = gpen.paste_faces(before, faces_of(before, *faces), strength=case["alpha"], **official()).image
     error = np.abs((image[0].numpy() * 255).round() - expected)
     assert error.max() <= 3
     assert (error.max(axis=2) <= 1).mean() >= 0.999
 
 
-@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("mask", DRAWN)
 def test_nothing_to_paste_changes_no_bit(astronaut: Tensor, mask: str) -> None:
     face = astronaut_face(astronaut)
     nothing = [
@@ -85,7 +95,7 @@ def test_nothing_to_paste_changes_no_bit(astronaut: Tensor, mask: str) -> None:
         assert pasted.image.data_ptr() != astronaut.data_ptr(), "a later node that draws into it would change the input"
 
 
-@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("mask", DRAWN)
 @pytest.mark.parametrize("size", [64, 256, 1024])
 def test_only_the_crop_is_touched(astronaut: Tensor, mask: str, size: int) -> None:
     before = astronaut.clone()
@@ -128,19 +138,17 @@ def test_detail_too_fine_for_the_picture_does_not_alias(astronaut: Tensor) -> No
     stripes = torch.zeros(2048, 2048, 3)
     # About one and a third pixels of the picture: bilinear samples alone would show them as wide bars.
     stripes[:, torch.arange(2048) % 14 < 7] = 1
-    pasted = gpen.paste_faces(astronaut, faces_of(astronaut, replace(face, restored=stripes)), mask="box")
+    pasted = gpen.paste_faces(astronaut, faces_of(astronaut, replace(face, restored=stripes)), **PLAIN)
     inside = pasted.image[0][pasted.mask[0] > 0.999]
     assert (inside - 0.5).abs().max() < 0.3
 
 
 def test_half_strength_is_half_way(astronaut: Tensor) -> None:
     faces = faces_of(astronaut, astronaut_face(astronaut, 512))
-    full = gpen.paste_faces(astronaut, faces, mask="box")
-    half = gpen.paste_faces(astronaut, faces, mask="box", strength=0.5)
+    full = gpen.paste_faces(astronaut, faces, **PLAIN)
+    half = gpen.paste_faces(astronaut, faces, **PLAIN, strength=0.5)
     torch.testing.assert_close(half.mask, full.mask / 2)
-    # A crop and its negative meet in grey.
-    inside = full.mask[0] > 0.999
-    torch.testing.assert_close(half.image[0][inside], torch.full_like(half.image[0][inside], 0.5), atol=0.1, rtol=0)
+    torch.testing.assert_close(half.image, (full.image + astronaut) / 2, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1024, 1024), (200, 200), (700, 512)])
@@ -170,8 +178,8 @@ def test_face_over_the_edge(astronaut: Tensor, place: tuple[int, int]) -> None:
     # The same face in a picture with room on all sides is the reference.
     margin = 64
     roomy = torch.nn.functional.pad(astronaut.movedim(3, 1), (margin,) * 4).movedim(1, 3)
-    expected = gpen.paste_faces(roomy, faces_of(roomy, cut(roomy, small(*place) + margin, 128)), mask="box")
-    pasted = gpen.paste_faces(astronaut, faces_of(astronaut, cut(astronaut, small(*place), 128)), mask="box")
+    expected = gpen.paste_faces(roomy, faces_of(roomy, cut(roomy, small(*place) + margin, 128)), **PLAIN)
+    pasted = gpen.paste_faces(astronaut, faces_of(astronaut, cut(astronaut, small(*place), 128)), **PLAIN)
     assert pasted.mask.any()
     inside = np.s_[:, margin:-margin, margin:-margin]
     torch.testing.assert_close(pasted.image, expected.image[inside], atol=1e-4, rtol=0)
@@ -216,7 +224,7 @@ def test_overlapping_faces() -> None:
     assert torch.equal(again.image, alone[0].image), "of two equal masks the first wins"
 
 
-@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("mask", DRAWN)
 @pytest.mark.parametrize("size", [256, 1024])
 def test_tiny_picture(mask: str, size: int) -> None:
     picture = torch.rand(1, 16, 16, 3, generator=torch.Generator().manual_seed(0))
@@ -235,11 +243,11 @@ def test_face_taller_than_a_band() -> None:
     assert pasted.mask.diff(dim=1).abs().max() < 0.1
 
 
-@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("mask", DRAWN)
 @pytest.mark.parametrize("size", [64, 256, 512, 2048])
 def test_masks_are_soft_and_end_inside_the_crop(mask: str, size: int) -> None:
     face = gpen.Face(0, (0, 0, 1, 1), template(size), 0.9, restored=torch.zeros(size, size, 3))
-    values = mask_named(mask)(face)
+    values = mask_of(face, gpen.PasteSettings(mask=mask))
     assert values.shape == (size, size)
     assert values.dtype == np.float32
     assert values.min() >= 0
@@ -285,7 +293,7 @@ def test_mistakes_are_named(astronaut: Tensor) -> None:
         gpen.paste_faces(astronaut, faces, strength=1.5)
     with pytest.raises(gpen.SettingError, match="between 0 and 1, and it is nan"):
         gpen.paste_faces(astronaut, faces, strength=float("nan"))
-    with pytest.raises(gpen.SettingError, match="unknown mask 'circle'; choose one of: oval, box"):
+    with pytest.raises(gpen.SettingError, match="unknown mask 'circle'; choose one of: oval, box, parse, official"):
         gpen.paste_faces(astronaut, faces, mask="circle")
     with pytest.raises(gpen.SettingError, match="batch of 1 pictures, and this one has 2"):
         gpen.paste_faces(torch.cat([astronaut, astronaut]), faces)

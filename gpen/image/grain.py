@@ -1,0 +1,36 @@
+"""Grain, so that a restored face does not look cleaner than the picture around it."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from .texture import Plane, flat_level
+
+SIGMAS = (1.0, 2.0, 4.0)
+"""Noise is measured and made in octaves: that of film, of a scaled picture or of a compressed one is not white."""
+
+
+def grain_levels(plane: Plane) -> list[float]:
+    """The deviation of the noise of a picture (H, W) in each octave, from its flattest parts."""
+    return [flat_level(band) for band in _octaves(plane)]
+
+
+def missing_grain(wanted: Sequence[float], there: Sequence[float]) -> list[float]:
+    """The levels of the noise that brings one picture's noise to another's."""
+    return [float(np.sqrt(max(0.0, a**2 - b**2))) for a, b in zip(wanted, there, strict=True)]
+
+
+def grain(height: int, width: int, levels: Sequence[float], seed: Sequence[int]) -> Plane:
+    """Noise (H, W) of these levels; the same for the same seed."""
+    white = np.random.default_rng(seed).standard_normal((height, width), np.float32)
+    result = np.zeros((height, width), np.float32)
+    for band, level in zip(_octaves(white), levels, strict=True):
+        result += band * (level / max(flat_level(band), 1e-9))
+    return result
+
+
+def _octaves(plane: Plane) -> list[Plane]:
+    smooth = [plane, *(np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), np.float32) for sigma in SIGMAS)]
+    return [finer - coarser for finer, coarser in pairwise(smooth)]
