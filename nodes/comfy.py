@@ -69,16 +69,12 @@ def managed_place() -> Callable[[nn.Module], torch.device]:
     return place
 
 
-def best_dtype(device: torch.device) -> torch.dtype:
+def best_dtype(device: torch.device | None = None) -> torch.dtype:
     """What precision "auto" stands for: it follows the device and ComfyUI's flags (`--force-fp16`, `--cpu` …)."""
+    device = device or management.get_torch_device()
     if management.should_use_fp16(device):
         return torch.float16
     return torch.bfloat16 if management.should_use_bf16(device) else torch.float32
-
-
-def half_where_it_is_fast() -> torch.dtype:
-    """What a network that has no setting of its own computes in."""
-    return choose_dtype("auto", management.get_torch_device())
 
 
 def _stop_if_interrupted(*_: Any) -> None:

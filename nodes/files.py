@@ -10,7 +10,7 @@ from ..gpen.faces.detectors import DETECTORS, Detector
 from ..gpen.faces.parsers import Parser
 from ..gpen.weights.catalogue import RELEASES, SUFFIXES
 from ..gpen.weights.locate import Folders, find, locate
-from .comfy import check_choices, half_where_it_is_fast, managed_place, progress
+from .comfy import best_dtype, check_choices, managed_place, progress
 
 # Our own folder first: downloads go there. The others are where other face packs keep the same files.
 FOLDER_NAMES = {
@@ -81,6 +81,4 @@ def open_managed_detector(name: str) -> Detector:
 
 def open_managed_parser(mask: str) -> Parser | None:
     """The parser a mask needs, in half precision where the device does it; None where it needs none."""
-    return find_parser(
-        mask, folders=folders(), on_progress=progress(), place=managed_place(), dtype=half_where_it_is_fast()
-    )
+    return find_parser(mask, folders=folders(), on_progress=progress(), place=managed_place(), dtype=best_dtype())
