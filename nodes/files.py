@@ -48,8 +48,10 @@ def model_choices() -> tuple[str, ...]:
         # Other packs' restorers lie in the shared folder; everything in our own folders is meant for us.
         if path.suffix.lower() in SUFFIXES and (folder in ours or "gpen" in path.name.lower())
     }
-    released = [release.file for release in RELEASES if release.kind == "gpen"]
-    return ("preview", *sorted(on_disk), *(file for file in released if file not in on_disk))
+    released = [release.file for release in RELEASES if release.kind == "gpen" and release.file not in on_disk]
+    # A converted copy has another suffix: its release is on disk as well.
+    missing = megabytes_to_fetch()
+    return ("preview", *sorted(on_disk), *sorted(released, key=lambda file: file in missing))
 
 
 def megabytes_to_fetch() -> dict[str, int]:
