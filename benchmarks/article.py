@@ -27,7 +27,7 @@ from .table import machine, random_checkpoint
 
 SIZE, OVERLAP, SHARE = 512, 64, 0.25
 PORTRAIT = (1920, 1080)
-"""Height and width of the portrait that is done in tiles."""
+"""Height and width of the portrait that is done in tiles, for networks of `SIZE`."""
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 RESULTS = Path(__file__).parent / "article.md"
 
@@ -47,14 +47,18 @@ class Row:
     """Against full precision of the same picture by the plain execution, in dB; infinite where nothing differs."""
 
 
-def measure(half: str, runs: int, device: torch.device) -> list[Row]:
-    """All rows, for a GPEN-512 of random weights; `half` is one of `HALVES`."""
-    config = GPENConfig.released(SIZE)
+def measure(half: str, runs: int, device: torch.device, config: GPENConfig) -> list[Row]:
+    """All rows, for a network of random weights; `half` is one of `HALVES`.
+
+    For another size than `SIZE` everything, tiles and portrait, is as much smaller or larger.
+    """
+    size = config.size
     whole = Checkpoint(random_checkpoint(config), config, {}, Path("random"))
     fewer = prune(whole, SHARE)
     generator = torch.Generator().manual_seed(1)
-    face = torch.rand(1, 3, SIZE, SIZE, generator=generator).to(device) * 2 - 1
-    portrait = torch.rand(1, *PORTRAIT, 3, generator=generator)
+    face = torch.rand(1, 3, size, size, generator=generator).to(device) * 2 - 1
+    portrait = torch.rand(1, *(side * size // SIZE for side in PORTRAIT), 3, generator=generator)
+    overlap = OVERLAP * size // SIZE
     plain, plain_fewer = (_plain(checkpoint, device) for checkpoint in (whole, fewer))
     normal, low, low_fewer = (
         load_network(checkpoint, "random", "restoration", precision, memory, device)
@@ -66,8 +70,8 @@ def measure(half: str, runs: int, device: torch.device) -> list[Row]:
         ("full precision", "ours"): partial(normal, face),
         ("half precision, no gradients", "plain"): partial(without_gradients, plain, face, in_half),
         ("half precision, no gradients", "ours, low"): partial(low, face),
-        ("1920×1080 in 512 tiles", "plain"): partial(in_tiles, plain, portrait, in_half),
-        ("1920×1080 in 512 tiles", "ours, low"): partial(restore_tiled, low, portrait, overlap=OVERLAP),
+        ("1920×1080 in 512 tiles", "plain"): partial(in_tiles, plain, portrait, overlap, in_half),
+        ("1920×1080 in 512 tiles", "ours, low"): partial(restore_tiled, low, portrait, overlap=overlap),
         (f"{SHARE:.0%} pruned, half precision", "plain"): partial(without_gradients, plain_fewer, face, in_half),
         (f"{SHARE:.0%} pruned, half precision", "ours, low"): partial(low_fewer, face),
     }
@@ -79,7 +83,7 @@ def measure(half: str, runs: int, device: torch.device) -> list[Row]:
             model = low_fewer if "pruned" in name[0] else low if "low" in name[1] else normal
             weights[name] = _bytes(model.network.state_dict())
     full = partial(torch.autocast, device.type, enabled=False)
-    one, tiled = without_gradients(plain, face, full), in_tiles(plain, portrait, full)
+    one, tiled = without_gradients(plain, face, full), in_tiles(plain, portrait, overlap, full)
     quality: dict[tuple[str, str], float] = {}
     for name, call in calls.items():
         result, span = call().detach().float(), 2 if "tiles" in name[0] else 1  # a portrait is in 0..1
@@ -102,20 +106,21 @@ def without_gradients(plain: PlainGPEN, face: Tensor, precision: Callable[[], to
 
 
 @torch.no_grad()
-def in_tiles(plain: PlainGPEN, portrait: Tensor, precision: Callable[[], torch.autocast]) -> Tensor:
+def in_tiles(plain: PlainGPEN, portrait: Tensor, overlap: int, precision: Callable[[], torch.autocast]) -> Tensor:
     """(1, H, W, 3) in 0..1 → the same, by the plain execution: all tiles are kept, then put together."""
     device = plain.tensors["generator.input.input"].device
-    rows, columns = (faded_tiles(side, SIZE, OVERLAP) for side in PORTRAIT)
+    size = plain.config.size
+    rows, columns = (faded_tiles(side, size, overlap) for side in portrait.shape[1:3])
     places = [(row, column) for row in rows for column in columns]
     tiles: list[Tensor] = []
     for (top, _), (left, _) in places:
-        tile = portrait[:, top : top + SIZE, left : left + SIZE].movedim(3, 1).to(device)
+        tile = portrait[:, top : top + size, left : left + size].movedim(3, 1).to(device)
         with precision():
             tiles.append(plain(tile * 2 - 1).float())
     result = torch.zeros_like(portrait)
     for tile, ((top, down), (left, across)) in zip(tiles, places, strict=True):
         restored = ((tile.cpu() + 1) / 2).clamp(0, 1).movedim(1, 3)
-        result[:, top : top + SIZE, left : left + SIZE] += restored * down[:, None, None] * across[None, :, None]
+        result[:, top : top + size, left : left + size] += restored * down[:, None, None] * across[None, :, None]
     return result
 
 
@@ -146,7 +151,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
-    table = markdown(measure(options.half, options.runs, device), options.half, device)
+    rows = measure(options.half, options.runs, device, GPENConfig.released(SIZE))
+    table = markdown(rows, options.half, device)
     print(table)
     RESULTS.write_text(table, encoding="utf-8")
 
