@@ -119,7 +119,14 @@ def _filled(track: list[Face]) -> Iterator[Face]:
                 _between(before.landmarks, after.landmarks, share),
                 min(before.score, after.score),
                 fate="filled in",
+                sharpness=_sharpness_between(before, after, share),
             )
+
+
+def _sharpness_between(before: Face, after: Face, share: float) -> float | None:
+    if before.sharpness is None or after.sharpness is None:
+        return None
+    return before.sharpness + share * (after.sharpness - before.sharpness)
 
 
 def _between(a: npt.NDArray, b: npt.NDArray, share: float) -> npt.NDArray:

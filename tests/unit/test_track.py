@@ -11,7 +11,10 @@ from skimage import data
 import gpen
 from benchmarks.flicker import flicker, still_clip
 from gpen.faces.alignment import template
+from gpen.faces.face import Face, Faces
 from gpen.faces.report import describe
+from gpen.faces.select import select_faces
+from gpen.faces.track import track_faces
 from tests.networks import Negative
 
 # Where YuNet finds the face in the benchmark's clip.
@@ -184,3 +187,12 @@ def test_frame_by_frame_is_the_same_as_in_a_row() -> None:
     done = gpen.restore(model, clip, Fixed(), clip=True)
     assert torch.equal(done.image, pasted.image) and torch.equal(done.mask, pasted.mask)
     assert all(face.restored is not None for face in done.faces)
+
+
+def test_a_face_that_was_filled_in_can_be_chosen_by_its_sharpness():
+    landmarks = np.array([[30.0, 40], [70, 40], [50, 60], [35, 80], [65, 80]])
+    known = ((0, 40.0), (2, 60.0))
+    faces = [Face(frame, (20.0, 20, 80, 90), landmarks, 0.9, sharpness=sharp) for frame, sharp in known]
+    tracked = track_faces(Faces(tuple(faces), 100, 100, 3))
+    assert [face.sharpness for face in tracked] == [40, 50, 60]
+    assert [face.frame for face in select_faces(tracked, max_sharpness=55).chosen] == [0, 1]
