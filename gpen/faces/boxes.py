@@ -6,6 +6,9 @@ from typing import NamedTuple
 from ..errors import SettingError
 from .face import Box
 
+# In pixels: beyond, a box is a slip, and what draws it would overflow.
+FURTHEST = 1e6
+
 
 class GivenBox(NamedTuple):
     """A box that somebody else found."""
@@ -35,12 +38,22 @@ def read_boxes(boxes: object, frames: int) -> list[list[GivenBox]]:
         boxes = list(boxes) * frames
     if len(boxes) != frames:
         raise SettingError(f"the boxes are of {len(boxes)} pictures, and the batch has {frames}")
-    return [[_read_box(item) for item in (of_frame if isinstance(of_frame, Sequence) else ())] for of_frame in boxes]
+    return [
+        [
+            _read_box(item)
+            for item in (
+                [of_frame] if isinstance(of_frame, Mapping) else of_frame if isinstance(of_frame, Sequence) else ()
+            )
+        ]
+        for of_frame in boxes
+    ]
 
 
 def _read_box(item: object) -> GivenBox:
     try:
         left, top, width, height = (float(item[key]) for key in ("x", "y", "width", "height"))  # type: ignore[index]
+        if not all(abs(value) < FURTHEST for value in (left, top, width, height)):  # nor NaN
+            raise ValueError("a place far outside of any picture")
         score = item.get("score")  # type: ignore[union-attr]
         return GivenBox((left, top, left + width, top + height), 1.0 if score is None else float(score))
     except (TypeError, KeyError, ValueError, AttributeError) as error:

@@ -78,9 +78,14 @@ def look_into(pixels: Pixels, given: GivenBox, detector: Detector, threshold: fl
     Where it sees none, they are the mean face's.
     """
     left, top, right, bottom = given.box
+    height, width = pixels.shape[:2]
+    # What is looked at goes no further beyond the picture than the picture is large, whatever the box.
+    limits = (width, height)
+    left, top, right, bottom = (
+        min(max(v, -limits[i % 2]), 2 * limits[i % 2]) for i, v in enumerate((left, top, right, bottom))
+    )
     side = max(right - left, bottom - top)
     x, y, x_end, y_end = (round(v) for v in (left - side / 2, top - side / 2, right + side / 2, bottom + side / 2))
-    height, width = pixels.shape[:2]
     inside = (max(x, 0), max(y, 0), min(x_end, width), min(y_end, height))
     candidates: list[Face] = []
     if side > 0 and inside[0] < inside[2] and inside[1] < inside[3]:
@@ -95,6 +100,7 @@ def look_into(pixels: Pixels, given: GivenBox, detector: Detector, threshold: fl
     faces = [_moved(face, x, y) for face in candidates]
     best = max(faces, key=lambda face: overlap(face.box, given.box), default=None)
     if best is None or overlap(best.box, given.box) < THRESHOLD_IN_BOX:
+        left, top, right, bottom = given.box
         landmarks = MEAN_FACE * [right - left, bottom - top] + [left, top]
         return Face(0, given.box, landmarks, given.score, fate="found: landmarks guessed from its box")
     return replace(best, box=given.box)

@@ -10,6 +10,10 @@ from skimage import data
 
 import gpen
 from gpen import Search
+from gpen.api import find_detector
+from gpen.errors import SettingError
+from gpen.faces.boxes import read_boxes
+from gpen.faces.detect import find_faces
 from gpen.faces.detectors import Detector
 from gpen.faces.detectors.mtcnn import MTCNNDetector
 from gpen.faces.search import SIZES
@@ -157,3 +161,20 @@ def test_sharpness_is_measured_in_the_picture_and_not_where_it_was_looked_at() -
     (same,) = found(large, gpen.find_detector("mtcnn"))
     assert sharp.sharpness is not None and same.sharpness is not None
     assert abs(sharp.sharpness - same.sharpness) < 8
+
+
+@pytest.mark.parametrize("width", [float("nan"), float("inf"), 1e12])
+def test_a_box_that_is_no_place_in_a_picture_is_named(width):
+    with pytest.raises(SettingError, match="expected a box"):
+        read_boxes({"x": 0, "y": 0, "width": width, "height": 10}, 1)
+
+
+def test_a_box_beside_lists_of_boxes_is_not_lost():
+    box = {"x": 1, "y": 2, "width": 3, "height": 4}
+    assert [len(of_frame) for of_frame in read_boxes([box, [box, box], None], 3)] == [1, 2, 0]
+
+
+def test_a_box_far_larger_than_the_picture_takes_no_memory():
+    box = {"x": 0, "y": 0, "width": 1e5, "height": 1e5}
+    faces = find_faces(torch.rand(1, 20, 30, 3), find_detector("mtcnn"), boxes=box)
+    assert [face.box for face in faces] == [(0, 0, 1e5, 1e5)]
