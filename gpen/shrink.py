@@ -66,7 +66,7 @@ def shrink(
     source, target = Path(source), Path(target)
     if target.suffix != ".safetensors":
         raise SettingError(f"{target} should end in .safetensors: that is the only kind of file that is written.")
-    if target.exists() and target.samefile(source):
+    if target.exists() and source.exists() and target.samefile(source):
         raise SettingError(f"{target} would be overwritten: give the pruned file another name.")
     if share_of(pruning) is None:
         raise SettingError("there is nothing to prune; choose exact or a share")

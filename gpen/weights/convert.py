@@ -24,7 +24,7 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], task
     source, target = Path(source), Path(target)
     if target.suffix != ".safetensors":
         raise SettingError(f"{target} should end in .safetensors: that is the only kind of file that is written.")
-    if target.exists() and target.samefile(source):  # it is mapped into memory while it is read
+    if target.exists() and source.exists() and target.samefile(source):  # it is mapped into memory while it is read
         raise SettingError(f"{target} cannot be converted onto itself: give the new file another name.")
     if task is not None and task not in TASKS:
         raise SettingError.unknown("task", task, TASKS)

@@ -159,3 +159,11 @@ def test_runs_as_a_module_into_a_pipe_that_lacks_letters(head: Path, tmp_path: P
     assert done.returncode == 0, done.stderr
     assert "1 face found, 1 restored" in done.stdout
     assert (tmp_path / "out" / "фото.png").is_file()
+
+
+@pytest.mark.parametrize("command", ["prune", "convert"])
+def test_a_source_that_is_missing_is_named_though_the_target_exists(command, tmp_path, capsys):
+    target = tmp_path / "target.safetensors"
+    target.touch()
+    assert main([command, str(tmp_path / "missing.pth"), str(target)]) == 2
+    assert "missing.pth" in capsys.readouterr().err
