@@ -9,10 +9,9 @@ from ..gpen.faces.face import Faces
 from ..gpen.faces.regions import bounding_boxes, segments
 from ..gpen.faces.report import describe
 from ..gpen.image.preview import box_mask
-from .comfy import CATEGORY, FacesType, check_choices, on_intermediate_device, progress, say
+from .comfy import CATEGORY, BoxesType, FacesType, check_choices, on_intermediate_device, progress, say
 
-# Types of other packs and of newer versions of ComfyUI; nothing of theirs is imported.
-BoxesType = io.Custom("BOUNDING_BOX")
+# A type of other packs; nothing of theirs is imported.
 SegmentsType = io.Custom("SEGS")
 
 
