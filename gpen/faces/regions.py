@@ -58,7 +58,7 @@ def segments(picture: Tensor, faces: Faces) -> Segments:
         box = _whole_pixels(face, placed)
         mask = np.zeros((bottom - top, right - left), np.float32)
         mask[max(0, box[1] - top) : max(0, box[3] - top), max(0, box[0] - left) : max(0, box[2] - left)] = 1
-        image = picture[:, top:bottom, left:right].contiguous().numpy()
+        image = picture[:, top:bottom, left:right].numpy().copy()  # other nodes may change it in place
         found.append(SEG(image, mask, face.score, [left, top, right, bottom], box, LABEL))
     return (placed.height, placed.width), found
 

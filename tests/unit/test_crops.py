@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from skimage import data
 
 import gpen
+from gpen.faces.face import Face, Faces
 from gpen.faces.regions import bounding_boxes, segments
 from tests.networks import Negative
 
@@ -189,3 +190,12 @@ def test_segments_have_the_fields_other_packs_read(astronaut: torch.Tensor, foun
         x1, y1, x2, y2 = seg.bbox
         assert seg.cropped_mask.sum() == (x2 - x1) * (y2 - y1)
         assert seg.cropped_mask[y1 - top, x1 - left] == 1 and seg.cropped_mask[y1 - top - 1, x1 - left] == 0
+
+
+def test_segments_do_not_share_memory_with_the_picture():
+    landmarks = np.array([[20.0, 20], [35, 20], [27, 28], [22, 36], [33, 36]])
+    face = Face(0, (10.0, 10, 45, 50), landmarks, 0.9)
+    picture = torch.rand(1, 60, 50, 3)
+    cut = gpen.face_crops(picture, Faces((face,), 50, 60, 1))
+    (segment,) = segments(picture, cut.faces)[1]
+    assert not np.shares_memory(segment.cropped_image, picture.numpy())
