@@ -201,11 +201,12 @@ class _Finish:
         self.margin = 0
         if self.detail:
             left, top, right, bottom = middle = _middle(place, DETAIL_WINDOW)
-            self.crop = smoothed(_pixels(face.crop), 1 / self.scale)
+            # Of luminance alone: colour that fine is not seen, and compressed pictures have none.
+            self.crop = luminance(smoothed(_pixels(face.crop), 1 / self.scale))
             self.margin = max(self.margin, round(5 * max(1.0, self.scale)) + 2)
             crop = _warped(self.crop, self.matrix, middle)
-            beyond = beyond_crop(job.picture[top:bottom, left:right], crop, self.scale)
-            self.detail_noise = flat_level(luminance(beyond))
+            beyond = beyond_crop(luminance(job.picture[top:bottom, left:right]), crop, self.scale)
+            self.detail_noise = flat_level(beyond)
         left, top, right, bottom = window_place = _middle(place, WINDOW)
         window = job.picture[top:bottom, left:right]
         if self.texture:
@@ -234,17 +235,18 @@ class _Finish:
         left, top, right, bottom = place
         picture = self.job.picture[top:bottom, left:right]
         blend = _warped(self.pasted, self.matrix, place)
-        change = None
+        added: list[Shape] = []
         if self.texture:
             amount = _warped(self.skin, self.matrix, place)
             if self.job.texture is not None:
                 amount = np.maximum(amount, self.job.texture[top:bottom, left:right])
-            change = texture_change(picture, blend, self.noise, self.sigma) * (amount * self.trust)
+            amount *= np.float32(self.trust)
+            added.append(texture_change(picture, blend, self.noise, self.sigma) * amount)
         if self.detail:
             crop = _warped(self.crop, self.matrix, place)
-            blend += kept_detail(picture, crop, blend, self.detail_noise, self.scale)
-        if change is not None:
-            blend += change[..., None]
+            added.append(kept_detail(picture, crop, blend, self.detail_noise, self.scale))
+        for plane in added:
+            blend += cv2.merge([plane, plane, plane])
         return blend
 
 

@@ -67,33 +67,28 @@ def blockiness(plane: Plane) -> float:
     return max(1.0, float(np.mean(ratios)))
 
 
-def beyond_crop(picture: Pixels, crop: Pixels, scale: float) -> Pixels:
-    """What (H, W, 3) the picture has beyond its own crop, which has been to the crop's resolution and back.
+def beyond_crop(picture: Plane, crop: Plane, scale: float) -> Plane:
+    """What (H, W) the picture has beyond its own crop, which has been to the crop's resolution and back; luminance.
 
     What is coarser than the crop's pixels is left out: then crop and picture are not of one moment, or not of one hue.
     """
     beyond = picture - crop
-    beyond -= cv2.blur(beyond, (2 * round(3 * max(1.0, scale)) + 1,) * 2)
-    return beyond
+    return beyond - cv2.blur(beyond, (2 * round(3 * max(1.0, scale)) + 1,) * 2)
 
 
-def kept_detail(picture: Pixels, crop: Pixels, restored: Pixels, noise: float, scale: float) -> Pixels:
+def kept_detail(picture: Pixels, crop: Plane, restored: Pixels, noise: float, scale: float) -> Plane:
     """What `beyond_crop` gives, without what is noise, and less where the network changed much: a scratch is to go.
 
     Args:
-        picture: the picture where the face is.
-        crop: the crop as it was, warped to the same place.
-        noise: `flat_level` of the luminance of `beyond_crop`.
+        picture: the picture where the face is, (H, W, 3).
+        crop: the luminance of the crop as it was, warped to the same place.
         restored: the crop as the network gave it back, warped to the same place.
+        noise: `flat_level` of `beyond_crop`.
         scale: how many pixels of the picture a pixel of the crop is long.
     """
-    beyond = beyond_crop(picture, crop, scale)
-    radius = max(2, round(1.5 * scale))
-    gain = _gain(luminance(beyond), noise, radius)
-    changed = cv2.blur(np.abs(luminance(restored - crop)), (2 * radius + 1,) * 2)
-    gain *= np.exp(-np.square(changed / MUCH_CHANGED))
-    beyond *= cv2.merge([gain, gain, gain])
-    return beyond
+    beyond, radius = beyond_crop(luminance(picture), crop, scale), max(2, round(1.5 * scale))
+    changed = cv2.blur(np.abs(luminance(restored) - crop), (2 * radius + 1,) * 2)
+    return beyond * _gain(beyond, noise, radius) * np.exp(-np.square(changed / MUCH_CHANGED))
 
 
 def texture_change(picture: Pixels, restored: Pixels, noise: float, sigma: float) -> Plane:
