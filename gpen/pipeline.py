@@ -122,7 +122,8 @@ def restore_faces(
         inpaint_mask: (B, H, W) in 0..1, for an inpainting model: what it fills in, and where alone faces are pasted.
             Without one it fills in what is white.
         detail: "full", or for a quick look "half" or "quarter": the network stops one or two octaves early, in a part
-            of the time and memory. The restored faces have the size of their crops nevertheless.
+            of the time and memory. The restored faces have the size of their crops nevertheless. A network that makes
+            its picture in its last octave, as the preview does, has none by then: a `SettingError`.
         on_face: called after each face.
 
     Raises `SettingError` where faces, picture, mask and model do not belong together, `GPENError` where one face does

@@ -77,7 +77,8 @@ def detail_input() -> io.WidgetInput:
             options=list(DETAIL),
             default="full",
             tooltip="half and quarter: a quick look in a part of the time and memory. The network stops before its "
-            "last steps, and faces come out blurred. For choosing other settings; the result is made with full.",
+            "last steps, and faces come out blurred. For choosing other settings; the result is made with full. "
+            "Not for the preview model, which makes its picture in the very last step.",
         )
     )
 

@@ -114,7 +114,8 @@ class GPENModel:
     def restore(self, crops: Tensor) -> Tensor:
         """Aligned faces (B, S, S, 3) in 0..1 → the same faces restored, in 0..1, on the CPU.
 
-        A fourth channel says where there are holes to fill in.
+        A fourth channel says where there are holes to fill in. Raises `SettingError` where less detail than "full" is
+        asked for, and the network has nothing to show by then.
         """
         low, span = value_range(self.task)
         crops, hole = crops[..., :3], is_hole(crops[..., 3:]).float() if crops.shape[3] == 4 else None
@@ -122,7 +123,14 @@ class GPENModel:
         if (side := self.network.config.input_size) != self.size:
             x = F.interpolate(x, (side, side), mode="area")
         restored = (self(x * span + low).cpu() - low) / span
-        if restored.shape[3] != self.size:  # less detail, in the crop's own pixels like any other result
+        if restored.shape[3] != self.size:
+            # How much of the picture an octave adds is the training's choice; some networks add all of it in the last.
+            if restored.std((2, 3)).mean() < crops.std((1, 2)).mean() / 4:
+                raise SettingError(
+                    f"{self.name} has not drawn anything by detail {self.detail!r}: it makes its picture in its last "
+                    "step. Choose detail full; with memory low it takes little, too"
+                )
+            # Like any other result, in the crop's own pixels.
             restored = F.interpolate(restored, (self.size, self.size), mode="bicubic")
         return finished(self.task, crops, restored.clamp(0, 1).movedim(1, 3), hole)
 

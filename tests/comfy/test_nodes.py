@@ -80,12 +80,17 @@ def test_same_picture_as_the_library(client: Client) -> None:
     assert text.startswith("1 face found, 1 restored") and "score" in text
 
 
-def test_quick_look(client: Client) -> None:
-    quick = one_node(client, BAD, detail="quarter")
-    quick.nodes[1].inputs["precision"] = "fp8"
-    graphs = quick, one_node(client, BAD)
+def test_8_bits_give_nearly_the_same_picture(client: Client) -> None:
+    small = one_node(client, BAD)
+    small.nodes[1].inputs["precision"] = "fp8"
+    graphs = small, one_node(client, BAD)
     pictures = [client.pictures(client.run(graph), node(graph, "PreviewImage"))[0] for graph in graphs]
-    assert pictures[0].shape == pictures[1].shape and np.abs(pictures[0].astype(int) - pictures[1]).max() > 10
+    assert face_psnr(*pictures) >= 35
+
+
+def test_quick_look_that_shows_nothing_is_an_error(client: Client) -> None:
+    with pytest.raises(NodeFailed, match=r"last step\. Choose detail full"):
+        client.run(one_node(client, BAD, detail="quarter"))
 
 
 def test_stations_and_one_node_agree(client: Client) -> None:

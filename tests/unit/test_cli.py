@@ -30,7 +30,7 @@ def head(tmp_path: Path) -> Path:
 
 def test_restores_a_file_to_a_file(head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.png"
-    assert main(["restore", str(head), "--output", str(out), "--verbose", "--detail", "half"]) == 0
+    assert main(["restore", str(head), "--output", str(out), "--verbose"]) == 0
     before, after = cv2.imread(str(head)), cv2.imread(str(out))
     assert after.shape == before.shape and np.abs(after.astype(int) - before).max() > 5
     assert "1 face found, 1 restored" in capsys.readouterr().out
@@ -114,6 +114,7 @@ def test_results_are_not_read_again(head: Path) -> None:
         (["restore", "IN", "--output", "OUT", "--model", "nothing.pth"], "no model file 'nothing.pth'"),
         (["restore", "IN", "--output", "OUT", "--model", "GPEN-BFR-512", "--offline"], "GPEN-BFR-512.pth"),
         (["restore", "IN", "--output", "OUT", "--strength", "2"], "strength"),
+        (["restore", "IN", "--output", "OUT", "--detail", "half"], "Choose detail full"),
         (["restore", "IN", "--output", "OUT", "--count", "-1"], "count"),
         (["restore", "IN", "--output", "OUT", "--detector", "yunet", "--offline"], "face_detection_yunet_2023mar.onnx"),
         (["restore", "IN", "--output", "OUT", "--inpaint-mask", "IN"], "leave the mask out"),
