@@ -24,6 +24,10 @@ from tools.demo import damaged_photograph
 from . import sheets
 
 DOCS = Path(__file__).parent
+HELP = DOCS.parent / "web" / "docs"
+# Topics that are seen in the help of a node, too: docs/ is not part of what is published.
+HELPS = {"demo": "GPENRestore", "selection": "GPENSelectFaces", "paste": "GPENPasteFaces", "crops": "GPENFaceCrops"}
+HELP_WIDTH = 720
 # What a repository should carry of one sheet.
 MOST_BYTES = 200_000
 
@@ -37,6 +41,8 @@ def main(topics: Sequence[str]) -> None:
         sys.exit(f"error: no such topic: {', '.join(sorted(unknown))}; choose from: {', '.join(makers)}")
     for topic in topics or makers:
         makers[topic](topic)
+        if topic in HELPS:
+            for_help(topic)
 
 
 def demo(_: str) -> None:
@@ -65,6 +71,15 @@ def _halves(before: Image.Image, after: Image.Image, side: int) -> Image.Image:
     both.paste(before.resize((side, side), Image.Resampling.LANCZOS).crop((0, 0, side // 2, side)), (0, 0))
     ImageDraw.Draw(both).line((side // 2, 0, side // 2, side), "white", 3)
     return both
+
+
+def for_help(topic: str) -> None:
+    """A small copy of a picture of ours, where the page looks for it."""
+    picture = Image.open(DOCS / f"{topic}.jpg")
+    picture.thumbnail((HELP_WIDTH, HELP_WIDTH * 2), Image.Resampling.LANCZOS)
+    folder = HELP / HELPS[topic]
+    folder.mkdir(parents=True, exist_ok=True)
+    picture.save(folder / f"{topic}.jpg", quality=75)
 
 
 def sheet(topic: str) -> None:

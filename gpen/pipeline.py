@@ -188,7 +188,9 @@ def _one_by_one(
     restored = restore_in_batches(model, [partial(steady_cut, i) for i, place in enumerate(places) if place], batch)
     for index, (face, flaw, place) in enumerate(zip(faces, flaws, places, strict=True)):
         if place is None:
-            yield replace(face, fate=f"skipped: {flaw}")
+            # What an earlier run made of it would be pasted in spite of what is said here.
+            nothing = dict.fromkeys(("crop", "restored", "crop_to_picture", "within"))
+            yield replace(face, **nothing, fate=f"skipped: {flaw}")
         else:
             after = next(restored)[1]
             crop, within = cut(index)[..., :3].contiguous(), None if hole is None else hole[face.frame]

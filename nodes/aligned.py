@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..gpen.aligned import restore_aligned
-from .comfy import CATEGORY, ManagedModel, ModelType, on_intermediate_device, progress
+from .comfy import CATEGORY, ManagedModel, ModelType, aliases, on_intermediate_device, progress
 from .paste import strength_input
 
 
@@ -28,6 +28,7 @@ class GPENRestoreAligned(io.ComfyNode):
                 inpaint_mask_input(),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The result, of the size of the picture.")],
+            **aliases("aligned face", "colorize", "inpaint face", "seg2face", "人脸上色", "老照片修复"),
         )
 
     @classmethod

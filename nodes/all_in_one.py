@@ -17,6 +17,7 @@ from .comfy import (
     ManagedModel,
     ModelType,
     advanced,
+    aliases,
     check_choices,
     on_intermediate_device,
     progress,
@@ -68,6 +69,9 @@ class GPENRestore(io.ComfyNode):
                 io.Mask.Output(display_name="mask", tooltip="How much of each pixel comes from a restored face."),
             ],
             hidden=[io.Hidden.unique_id],
+            **aliases(
+                "face fix", "fix faces", "face restore", "face enhance", "GFPGAN", "CodeFormer", "人脸修复", "脸部修复"
+            ),
         )
 
     @classmethod

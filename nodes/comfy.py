@@ -1,6 +1,7 @@
 """The one bridge to ComfyUI: its model management, its progress bar and interrupt, and words on a node."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, Literal
 
 import comfy.model_management as management
@@ -131,3 +132,9 @@ def advanced(widget: io.WidgetInput) -> io.WidgetInput:
     """Fold an input away among the advanced ones, where this version of ComfyUI does so."""
     widget.extra_dict["advanced"] = True
     return widget
+
+
+def aliases(*words: str) -> dict[str, Any]:
+    """Further words by which the page's search finds a node, for its schema; nothing where ComfyUI knows none."""
+    known = any(field.name == "search_aliases" for field in fields(io.Schema))
+    return {"search_aliases": list(words)} if known else {}

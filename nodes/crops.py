@@ -9,7 +9,7 @@ from ..gpen.faces.face import Faces
 from ..gpen.faces.regions import bounding_boxes, segments
 from ..gpen.faces.report import describe
 from ..gpen.image.preview import box_mask
-from .comfy import CATEGORY, BoxesType, FacesType, check_choices, on_intermediate_device, progress, say
+from .comfy import CATEGORY, BoxesType, FacesType, aliases, check_choices, on_intermediate_device, progress, say
 
 # A type of other packs; nothing of theirs is imported.
 SegmentsType = io.Custom("SEGS")
@@ -54,6 +54,7 @@ class GPENFaceCrops(io.ComfyNode):
                 FacesType.Output(display_name="faces", tooltip="The faces with these crops, for Replace Crops (GPEN)."),
             ],
             hidden=[io.Hidden.unique_id],
+            **aliases("crop faces", "SEGS", "face detailer", "bounding box", "人脸裁剪"),
         )
 
     @classmethod
@@ -99,6 +100,7 @@ class GPENReplaceCrops(io.ComfyNode):
             ],
             outputs=[FacesType.Output(display_name="faces", tooltip="The faces with these crops as restored ones.")],
             hidden=[io.Hidden.unique_id],
+            **aliases("paste crops", "uncrop", "人脸裁剪"),
         )
 
     @classmethod

@@ -7,7 +7,17 @@ from ..gpen.faces.detect import find_faces
 from ..gpen.faces.report import describe
 from ..gpen.faces.search import SIZES, Search
 from ..gpen.image.preview import box_mask, draw_faces
-from .comfy import CATEGORY, FacesType, advanced, boxes_input, check_choices, on_intermediate_device, progress, say
+from .comfy import (
+    CATEGORY,
+    FacesType,
+    advanced,
+    aliases,
+    boxes_input,
+    check_choices,
+    on_intermediate_device,
+    progress,
+    say,
+)
 from .files import DETECTOR_CHOICES, open_managed_detector
 
 
@@ -69,6 +79,7 @@ class GPENDetectFaces(io.ComfyNode):
                 io.Int.Output(display_name="count", tooltip="How many faces were found."),
             ],
             hidden=[io.Hidden.unique_id],
+            **aliases("find faces", "face detection", "RetinaFace", "YuNet", "MTCNN", "人脸检测"),
         )
 
     @classmethod

@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..gpen.image.lens import DIRECTIONS, correct_lens
-from .comfy import CATEGORY, check_choices, on_intermediate_device
+from .comfy import CATEGORY, aliases, check_choices, on_intermediate_device
 
 
 class GPENLensDistortion(io.ComfyNode):
@@ -36,6 +36,7 @@ class GPENLensDistortion(io.ComfyNode):
                 ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The picture, of the same size.")],
+            **aliases("barrel", "pincushion", "undistort", "wide angle", "镜头畸变"),
         )
 
     @classmethod

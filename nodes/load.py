@@ -8,7 +8,7 @@ from ..gpen.model.precision import PRECISIONS
 from ..gpen.model.pruning.prune import PRUNING, parameters, prune
 from ..gpen.weights.catalogue import GPEN_TERMS, task_of
 from ..gpen.weights.record import record_path
-from .comfy import CATEGORY, ManagedModel, ModelType, advanced, check_choices, say
+from .comfy import CATEGORY, ManagedModel, ModelType, advanced, aliases, check_choices, say
 from .files import fetched_model_path, folders, megabytes_to_fetch, model_choices, model_path
 
 
@@ -51,6 +51,7 @@ class GPENLoadModel(io.ComfyNode):
             ],
             outputs=[ModelType.Output(display_name="model", tooltip="For Restore Faces (GPEN).")],
             hidden=[io.Hidden.unique_id],
+            **aliases("face restoration model", "checkpoint", "加载模型", "人脸修复模型"),
         )
 
     @classmethod

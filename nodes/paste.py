@@ -11,7 +11,7 @@ from ..gpen.faces.parsers import FACE, PARTS, classes_of
 from ..gpen.faces.report import describe
 from ..gpen.image.paste import paste_faces
 from ..gpen.image.settings import COLORS, DEFAULT_PARTS, LARGE_FACES, MASKS, PasteSettings
-from .comfy import CATEGORY, FacesType, advanced, check_choices, on_intermediate_device, progress, say
+from .comfy import CATEGORY, FacesType, advanced, aliases, check_choices, on_intermediate_device, progress, say
 from .files import open_managed_parser
 
 
@@ -51,6 +51,7 @@ class GPENPasteFaces(io.ComfyNode):
                 io.Mask.Output(display_name="mask", tooltip="How much of each pixel comes from a restored face."),
             ],
             hidden=[io.Hidden.unique_id],
+            **aliases("paste back", "blend faces", "face mask", "人脸贴回"),
         )
 
     @classmethod

@@ -16,6 +16,7 @@ from .comfy import (
     ManagedModel,
     ModelType,
     advanced,
+    aliases,
     check_choices,
     on_intermediate_device,
     progress,
@@ -45,6 +46,7 @@ class GPENRestoreFaces(io.ComfyNode):
                 io.Image.Output(display_name="after", tooltip="The faces as the network gave them back."),
             ],
             hidden=[io.Hidden.unique_id],
+            **aliases("face fix", "face restore", "face enhance", "GFPGAN", "CodeFormer", "人脸修复", "脸部修复"),
         )
 
     @classmethod

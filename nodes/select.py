@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from ..gpen.faces.face import Faces
 from ..gpen.faces.report import describe
 from ..gpen.faces.select import ORDERS, select_faces
-from .comfy import CATEGORY, FacesType, advanced, boxes_input, check_choices, say
+from .comfy import CATEGORY, FacesType, advanced, aliases, boxes_input, check_choices, say
 
 
 class GPENSelectFaces(io.ComfyNode):
@@ -76,6 +76,7 @@ class GPENSelectFaces(io.ComfyNode):
                 io.Int.Output(display_name="count", tooltip="How many faces were chosen."),
             ],
             hidden=[io.Hidden.unique_id],
+            **aliases("filter faces", "choose faces", "face index", "人脸选择"),
         )
 
     @classmethod

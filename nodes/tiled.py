@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..gpen.pipeline import restore_tiled
-from .comfy import CATEGORY, ManagedModel, ModelType, on_intermediate_device, progress
+from .comfy import CATEGORY, ManagedModel, ModelType, aliases, on_intermediate_device, progress
 
 
 class GPENRestoreTiled(io.ComfyNode):
@@ -30,6 +30,7 @@ class GPENRestoreTiled(io.ComfyNode):
                 ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The restored picture.")],
+            **aliases("tile", "upscale face", "enhance portrait", "分块", "老照片修复"),
         )
 
     @classmethod

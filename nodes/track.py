@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..gpen.faces.face import Faces
 from ..gpen.faces.report import describe
 from ..gpen.faces.track import count_tracks, track_faces
-from .comfy import CATEGORY, FacesType, advanced, say
+from .comfy import CATEGORY, FacesType, advanced, aliases, say
 
 
 class GPENTrackFaces(io.ComfyNode):
@@ -57,6 +57,7 @@ class GPENTrackFaces(io.ComfyNode):
                 io.Int.Output(display_name="count", tooltip="How many different faces the clip has."),
             ],
             hidden=[io.Hidden.unique_id],
+            **aliases("video faces", "face tracking", "deflicker", "人脸跟踪", "视频人脸"),
         )
 
     @classmethod

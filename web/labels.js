@@ -10,14 +10,19 @@ import { app } from "../../scripts/app.js";
 let translations = {};
 let megabytesToFetch = {};
 
+function chosen() {
+  return translations[app.extensionManager.setting.get("Comfy.Locale")] ?? {};
+}
+
 function words(nodeType) {
-  const language = app.extensionManager.setting.get("Comfy.Locale");
-  return translations[language]?.nodeDefs?.[nodeType] ?? translations.en?.nodeDefs?.[nodeType] ?? {};
+  return chosen().nodeDefs?.[nodeType] ?? translations.en?.nodeDefs?.[nodeType] ?? {};
 }
 
 function translate(definition, texts) {
   definition.display_name = texts.display_name ?? definition.display_name;
   definition.description = texts.description ?? definition.description;
+  const categories = chosen().nodeCategories ?? {};
+  definition.category = definition.category.split("/").map((name) => categories[name] ?? name).join("/");
   for (const [name, spec] of Object.entries({ ...definition.input.required, ...definition.input.optional })) {
     spec[1] ??= {};
     spec[1].tooltip = texts.inputs?.[name]?.tooltip ?? spec[1].tooltip;

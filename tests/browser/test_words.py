@@ -49,6 +49,11 @@ def test_chinese(screen: Screen) -> None:
     registered = screen.page.evaluate(names)
     for node_type, texts in words.items():
         assert registered[node_type] == texts["display_name"]
+    categories = (
+        "() => Object.fromEntries(Object.values(LiteGraph.registered_node_types).map(n => [n.type, n.category]))"
+    )
+    shown = screen.page.evaluate(categories)
+    assert {shown[node_type] for node_type in words} == {"图像/人脸/GPEN"}
     assert _label(screen, "GPENRestore", "mask") == words["GPENRestore"]["inputs"]["mask"]["options"]["oval"]
 
 

@@ -1,0 +1,169 @@
+"""Every input and output has words: a tooltip, a translation, and a line with its default and range in a help page.
+
+English texts are those of the schema, and names are the inputs' own, as in help, README and prompts: `locales/en` holds
+only what no schema can say, so nothing is written twice.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pytest
+
+from gpen.faces.detectors import DETECTORS
+from gpen.model.precision import DTYPES
+from tools.client import Client
+from tools.comfyui import PACK_NAME, ROOT
+
+LANGUAGES = ("en", "zh")
+# Choices that are names or numbers, the same in every language.
+NAMES = {*DETECTORS, *DTYPES, "fp8", "10%", "25%", "50%"}
+BETWEEN = {"en": (", ", " to "), "zh": ("、", " 至 ")}
+SWITCH = {"en": ("off", "on"), "zh": ("关", "开")}
+
+
+class Input(NamedTuple):
+    name: str
+    type: str
+    options: dict[str, Any]
+
+    @property
+    def choices(self) -> list[str]:
+        # Model files are what lies on a person's disk.
+        return [] if self.name == "file" else self.options.get("options", [])
+
+
+@pytest.fixture
+def nodes(client: Client) -> dict[str, dict[str, Any]]:
+    """Our nodes: id → description."""
+    module = f"custom_nodes.{PACK_NAME}"
+    return {name: info for name, info in client.object_info().items() if info["python_module"] == module}
+
+
+def inputs(info: dict[str, Any]) -> list[Input]:
+    """Without those that nobody sees."""
+    shown = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
+    return [Input(name, spec[0], spec[1] if len(spec) > 1 else {}) for name, spec in shown.items()]
+
+
+def translations(language: str) -> dict[str, Any]:
+    return json.loads((ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))
+
+
+def without(texts: dict[str, Any], fields: Iterable[str]) -> list[str]:
+    return [field for field in fields if not texts.get(field)]
+
+
+def test_tooltips(nodes: dict[str, dict[str, Any]]) -> None:
+    assert nodes
+    for name, info in nodes.items():
+        assert info["description"], f"{name} has no description"
+        for entry in inputs(info):
+            assert entry.options.get("tooltip"), f"{name}.{entry.name} has no tooltip"
+        for output, tooltip in zip(info["output_name"], info["output_tooltips"], strict=True):
+            assert tooltip, f"output {name}.{output} has no tooltip"
+
+
+def test_translations(nodes: dict[str, dict[str, Any]]) -> None:
+    words = translations("zh")
+    missing: list[str] = []
+    for name, info in nodes.items():
+        texts = words.get(name, {})
+        missing += [f"{name}.{field}" for field in without(texts, ("display_name", "description"))]
+        for entry in inputs(info):
+            told = texts.get("inputs", {}).get(entry.name, {})
+            missing += [f"{name}.{entry.name}.{field}" for field in without(told, ("name", "tooltip"))]
+            missing += [
+                f"{name}.{entry.name}={choice}"
+                for choice in set(entry.choices) - NAMES
+                if not told.get("options", {}).get(choice)
+            ]
+        for index, output in enumerate(info["output_name"]):
+            told = texts.get("outputs", {}).get(str(index), {})
+            missing += [f"{name} → {output}.{field}" for field in without(told, ("name", "tooltip"))]
+    assert not missing, f"locales/zh/nodeDefs.json lacks: {', '.join(missing)}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_words_for_what_is_gone(nodes: dict[str, dict[str, Any]], language: str) -> None:
+    words = translations(language)
+    gone = set(words) - set(nodes)
+    for name, info in nodes.items():
+        texts = words.get(name, {})
+        known = {entry.name: entry for entry in inputs(info)}
+        gone |= {f"{name}.{field}" for field in set(texts.get("inputs", {})) - set(known)}
+        gone |= {f"{name} → {index}" for index in list(texts.get("outputs", {}))[len(info["output_name"]) :]}
+        for field, entry in known.items():
+            told = texts.get("inputs", {}).get(field, {}).get("options", {})
+            gone |= {f"{name}.{field}={choice}" for choice in set(told) - set(entry.choices)}
+    pages = (ROOT / "web" / "docs").glob(f"*/{language}.md")
+    gone |= {f"the page of {page.parent.name}" for page in pages} - {f"the page of {name}" for name in nodes}
+    assert not gone, f"{language} has words for what is not there: {', '.join(sorted(gone))}"
+
+
+def test_english_is_the_schema(nodes: dict[str, dict[str, Any]]) -> None:
+    for name, texts in translations("en").items():
+        assert not {"display_name", "description", "outputs"} & set(texts), f"{name}: change its schema instead"
+        for field, told in texts["inputs"].items():
+            assert "tooltip" not in told, f"{name}.{field}: change its schema instead"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_help_pages(nodes: dict[str, dict[str, Any]], language: str) -> None:
+    words = translations(language)
+    wrong: list[str] = []
+    for name, info in nodes.items():
+        page = ROOT / "web" / "docs" / name / f"{language}.md"
+        if not page.is_file():
+            wrong.append(f"{page} is missing")
+            continue
+        text = page.read_text(encoding="utf-8")
+        texts = words.get(name, {})
+        rows = _rows(text)
+        expected: set[str] = set()
+        for entry in inputs(info):
+            told = texts.get("inputs", {}).get(entry.name, {})
+            title = f"{told['name']} ({entry.name})" if "name" in told else entry.name
+            expected.add(title)
+            row = rows.get(title, [])
+            cells = _default_and_range(entry, told.get("options", {}), language)
+            if row[:2] != cells:
+                wrong.append(f"{page}: the row of {title} says {row[:2]}, and the schema {cells}")
+            elif not row[2]:
+                wrong.append(f"{page}: nothing is said of {title}")
+        wrong += [f"{page}: {title} is no input" for title in set(rows) - expected]
+        for index, output in enumerate(info["output_name"]):
+            shown = texts.get("outputs", {}).get(str(index), {}).get("name", output)
+            if f"- **{shown}**" not in text:
+                wrong.append(f"{page}: no word of the output {shown}")
+        # The page looks for them from here.
+        pictures = re.findall(r"!\[.*?\]\((.*?)\)", text)
+        wrong += [f"{page}: no picture {path}" for path in pictures if not (page.parent.parent / path).is_file()]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_search_aliases(nodes: dict[str, dict[str, Any]]) -> None:
+    if not any("search_aliases" in info for info in nodes.values()):
+        pytest.skip("this version of ComfyUI has no search aliases")
+    assert {"face fix", "GFPGAN", "CodeFormer", "人脸修复"} <= set(nodes["GPENRestore"]["search_aliases"])
+
+
+def _rows(text: str) -> dict[str, list[str]]:
+    """The table of a page, without its head: name of an input → its other cells."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    return {name: cells for name, *cells in rows}
+
+
+def _default_and_range(entry: Input, labels: dict[str, str], language: str) -> list[str]:
+    comma, to = BETWEEN[language]
+    options = entry.options
+    if entry.type == "COMBO":
+        shown = [labels.get(choice, choice) for choice in entry.choices]
+        return [labels.get(options["default"], options["default"]), comma.join(shown)]
+    if entry.type == "BOOLEAN":
+        return [SWITCH[language][options["default"]], comma.join(SWITCH[language])]
+    if entry.type in ("INT", "FLOAT"):
+        return [f"{options['default']:g}", f"{options['min']:g}{to}{options['max']:g}"]
+    return [options.get("default", ""), ""]
