@@ -62,7 +62,8 @@ def test_model_to_be_fetched_shows_its_size(screen: Screen) -> None:
     assert _label(screen, "GPENLoadModel", "file") == "preview"
     screen.set("GPENLoadModel", "file", "GPEN-BFR-512.pth")
     assert "284 MB" in _label(screen, "GPENLoadModel", "file")
-    assert screen.prompt()["2"]["inputs"]["file"] == "GPEN-BFR-512.pth"
+    (loader,) = (node for node in screen.prompt().values() if node["class_type"] == "GPENLoadModel")
+    assert loader["inputs"]["file"] == "GPEN-BFR-512.pth"
 
 
 def test_wrong_value_as_a_person_sees_it(screen: Screen) -> None:

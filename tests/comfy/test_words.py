@@ -1,5 +1,7 @@
 """Every input and output has words: a tooltip, a translation, and a line with its default and range in a help page.
 
+The pages hold lists, because the page's help panel is too narrow for a table.
+
 English texts are those of the schema, and names are the inputs' own, as in help, README and prompts: `locales/en` holds
 only what no schema can say, so nothing is written twice.
 """
@@ -19,8 +21,16 @@ from tools.comfyui import PACK_NAME, ROOT
 LANGUAGES = ("en", "zh")
 # Choices that are names or numbers, the same in every language.
 NAMES = {*DETECTORS, *DTYPES, "fp8", "10%", "25%", "50%"}
-BETWEEN = {"en": (", ", " to "), "zh": ("、", " 至 ")}
+WORDS = {
+    "en": {"default": "default", "range": "range", "choices": "choices", "to": " to ", "and": ", ", "then": "; "},
+    "zh": {"default": "默认", "range": "范围", "choices": "可选", "to": " 至 ", "and": "、", "then": "；"},
+}
 SWITCH = {"en": ("off", "on"), "zh": ("关", "开")}
+# "- **name** (what is known of it): text", in Chinese with the input's own name before what is known of it.
+LINE = {
+    "en": re.compile(r"- \*\*(?P<name>.+?)\*\*(?: \((?P<facts>.*?)\))?: (?P<text>.+)"),
+    "zh": re.compile(r"- \*\*(?P<shown>.+?)\*\*（(?P<name>\w+)(?:；(?P<facts>.*?))?）：(?P<text>.+)"),
+}
 
 
 class Input(NamedTuple):
@@ -120,23 +130,22 @@ def test_help_pages(nodes: dict[str, dict[str, Any]], language: str) -> None:
             continue
         text = page.read_text(encoding="utf-8")
         texts = words.get(name, {})
-        rows = _rows(text)
-        expected: set[str] = set()
+        heads = [line for line in text.splitlines() if line.startswith("## ")]
+        told_inputs, told_outputs = (_lines(part, language) for part in re.split(r"^## .*$", text, flags=re.M)[1:])
+        assert len(heads) == 2, page
         for entry in inputs(info):
             told = texts.get("inputs", {}).get(entry.name, {})
-            title = f"{told['name']} ({entry.name})" if "name" in told else entry.name
-            expected.add(title)
-            row = rows.get(title, [])
-            cells = _default_and_range(entry, told.get("options", {}), language)
-            if row[:2] != cells:
-                wrong.append(f"{page}: the row of {title} says {row[:2]}, and the schema {cells}")
-            elif not row[2]:
-                wrong.append(f"{page}: nothing is said of {title}")
-        wrong += [f"{page}: {title} is no input" for title in set(rows) - expected]
-        for index, output in enumerate(info["output_name"]):
-            shown = texts.get("outputs", {}).get(str(index), {}).get("name", output)
-            if f"- **{shown}**" not in text:
-                wrong.append(f"{page}: no word of the output {shown}")
+            expected = (told.get("name", entry.name), _facts(entry, told.get("options", {}), language))
+            found = told_inputs.pop(entry.name, None)
+            if found != expected:
+                wrong.append(f"{page}: of {entry.name} it says {found}, and the schema {expected}")
+        wrong += [f"{page}: {gone} is no input" for gone in told_inputs]
+        shown = [
+            texts.get("outputs", {}).get(str(index), {}).get("name", output)
+            for index, output in enumerate(info["output_name"])
+        ]
+        if [said for said, _ in told_outputs.values()] != shown:
+            wrong.append(f"{page}: the outputs are {shown}, and it says {told_outputs}")
         # The page looks for them from here.
         pictures = re.findall(r"!\[.*?\]\((.*?)\)", text)
         wrong += [f"{page}: no picture {path}" for path in pictures if not (page.parent.parent / path).is_file()]
@@ -149,21 +158,24 @@ def test_search_aliases(nodes: dict[str, dict[str, Any]]) -> None:
     assert {"face fix", "GFPGAN", "CodeFormer", "人脸修复"} <= set(nodes["GPENRestore"]["search_aliases"])
 
 
-def _rows(text: str) -> dict[str, list[str]]:
-    """The table of a page, without its head: name of an input → its other cells."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
-    return {name: cells for name, *cells in rows}
+def _lines(text: str, language: str) -> dict[str, tuple[str, str]]:
+    """A list of a page: name of an input or output → (the name that is shown, what is said of default and range)."""
+    found = [LINE[language].fullmatch(line) for line in text.splitlines() if line.startswith("- ")]
+    assert all(found), f"a line of another form in {text}"
+    groups = [match.groupdict() for match in found if match]
+    return {group["name"]: (group.get("shown") or group["name"], group["facts"] or "") for group in groups}
 
 
-def _default_and_range(entry: Input, labels: dict[str, str], language: str) -> list[str]:
-    comma, to = BETWEEN[language]
-    options = entry.options
-    if entry.type == "COMBO":
-        shown = [labels.get(choice, choice) for choice in entry.choices]
-        return [labels.get(options["default"], options["default"]), comma.join(shown)]
-    if entry.type == "BOOLEAN":
-        return [SWITCH[language][options["default"]], comma.join(SWITCH[language])]
+def _facts(entry: Input, labels: dict[str, str], language: str) -> str:
+    """What a page must say of default and range; nothing of an input without."""
+    words, options = WORDS[language], entry.options
     if entry.type in ("INT", "FLOAT"):
-        return [f"{options['default']:g}", f"{options['min']:g}{to}{options['max']:g}"]
-    return [options.get("default", ""), ""]
+        limits = f"{options['min']:g}{words['to']}{options['max']:g}"
+        return f"{words['default']} {options['default']:g}{words['then']}{words['range']} {limits}"
+    if entry.type == "BOOLEAN":
+        return f"{words['default']} {SWITCH[language][options['default']]}"
+    default = labels.get(options.get("default", ""), options.get("default", ""))
+    if entry.choices:
+        choices = words["and"].join(labels.get(choice, choice) for choice in entry.choices)
+        return f"{words['default']} {default}{words['then']}{words['choices']} {choices}"
+    return f"{words['default']} {default}" if default else ""
