@@ -186,6 +186,15 @@ def test_inpainting_passes_over_faces_that_the_mask_does_not_touch() -> None:
     assert torch.equal(gpen.paste_faces(head(), done).image, head())
 
 
+def test_skipped_face_loses_what_an_earlier_run_made_of_it() -> None:
+    restored = gpen.restore_faces(Painter("restoration"), head(), face_at(100, 100))
+    assert restored[0].restored is not None
+    mask = torch.zeros(220, 220)
+    mask[:4, :4] = 1
+    done = gpen.restore_faces(Painter("inpainting"), head(), restored, inpaint_mask=mask)
+    assert torch.equal(gpen.paste_faces(head(), done).image, head())
+
+
 def test_inpainting_mask_moves_with_an_upscaled_picture() -> None:
     mask = torch.zeros(220, 220)
     mask[100:110, 90:140] = 1
