@@ -1,8 +1,9 @@
 """`python -m benchmarks.article`: the known recipes for GPEN on a small card, and ours, row by row.
 
 The recipes are those of people who ran official code on cards of 4 and 6 GB: full precision as it comes, half
-precision without gradients, 512 tiles with 64 pixels of overlap, and a network with fewer channels in half precision.
-Each stands beside what this library does for the same case, with the same weights and the same picture, in turns.
+precision without gradients, 512 tiles with 64 pixels of overlap in full precision, and a network with fewer channels in
+half precision. Each stands beside what this library does for the same case, with the same weights and the same picture,
+in turns.
 """
 
 import argparse
@@ -60,9 +61,14 @@ def measure(half: str, runs: int, device: torch.device, config: GPENConfig) -> l
     portrait = torch.rand(1, *(side * size // SIZE for side in PORTRAIT), 3, generator=generator)
     overlap = OVERLAP * size // SIZE
     plain, plain_fewer = (_plain(checkpoint, device) for checkpoint in (whole, fewer))
-    normal, low, low_fewer = (
+    normal, strips, low, low_fewer = (
         load_network(checkpoint, "random", "restoration", precision, memory, device)
-        for checkpoint, precision, memory in ((whole, "fp32", "normal"), (whole, half, "low"), (fewer, half, "low"))
+        for checkpoint, precision, memory in (
+            (whole, "fp32", "normal"),
+            (whole, "fp32", "low"),
+            (whole, half, "low"),
+            (fewer, half, "low"),
+        )
     )
     in_half = partial(torch.autocast, device.type, HALVES[half])
     calls: dict[tuple[str, str], Callable[[], Tensor]] = {
@@ -70,8 +76,8 @@ def measure(half: str, runs: int, device: torch.device, config: GPENConfig) -> l
         ("full precision", "ours"): partial(normal, face),
         ("half precision, no gradients", "plain"): partial(without_gradients, plain, face, in_half),
         ("half precision, no gradients", "ours, low"): partial(low, face),
-        ("1920×1080 in 512 tiles", "plain"): partial(in_tiles, plain, portrait, overlap, in_half),
-        ("1920×1080 in 512 tiles", "ours, low"): partial(restore_tiled, low, portrait, overlap=overlap),
+        ("1920×1080 in 512 tiles", "plain"): partial(in_tiles, plain, portrait, overlap),
+        ("1920×1080 in 512 tiles", "ours, low"): partial(restore_tiled, strips, portrait, overlap=overlap),
         (f"{SHARE:.0%} pruned, half precision", "plain"): partial(without_gradients, plain_fewer, face, in_half),
         (f"{SHARE:.0%} pruned, half precision", "ours, low"): partial(low_fewer, face),
     }
@@ -80,10 +86,10 @@ def measure(half: str, runs: int, device: torch.device, config: GPENConfig) -> l
         if "pruned" in name[0]:
             weights[name] = _bytes(plain_fewer.tensors)
         if name[1].startswith("ours"):
-            model = low_fewer if "pruned" in name[0] else low if "low" in name[1] else normal
+            model = low_fewer if "pruned" in name[0] else low if "half" in name[0] else normal
             weights[name] = _bytes(model.network.state_dict())
     full = partial(torch.autocast, device.type, enabled=False)
-    one, tiled = without_gradients(plain, face, full), in_tiles(plain, portrait, overlap, full)
+    one, tiled = without_gradients(plain, face, full), in_tiles(plain, portrait, overlap)
     quality: dict[tuple[str, str], float] = {}
     for name, call in calls.items():
         result, span = call().detach().float(), 2 if "tiles" in name[0] else 1  # a portrait is in 0..1
@@ -106,7 +112,7 @@ def without_gradients(plain: PlainGPEN, face: Tensor, precision: Callable[[], to
 
 
 @torch.no_grad()
-def in_tiles(plain: PlainGPEN, portrait: Tensor, overlap: int, precision: Callable[[], torch.autocast]) -> Tensor:
+def in_tiles(plain: PlainGPEN, portrait: Tensor, overlap: int) -> Tensor:
     """(1, H, W, 3) in 0..1 → the same, by the plain execution: all tiles are kept, then put together."""
     device = plain.tensors["generator.input.input"].device
     size = plain.config.size
@@ -115,8 +121,7 @@ def in_tiles(plain: PlainGPEN, portrait: Tensor, overlap: int, precision: Callab
     tiles: list[Tensor] = []
     for (top, _), (left, _) in places:
         tile = portrait[:, top : top + size, left : left + size].movedim(3, 1).to(device)
-        with precision():
-            tiles.append(plain(tile * 2 - 1).float())
+        tiles.append(plain(tile * 2 - 1))
     result = torch.zeros_like(portrait)
     for tile, ((top, down), (left, across)) in zip(tiles, places, strict=True):
         restored = ((tile.cpu() + 1) / 2).clamp(0, 1).movedim(1, 3)
