@@ -36,9 +36,9 @@ def main() -> None:
 def markdown() -> str:
     """A row for each network and precision, in MB of 10⁶ bytes."""
     lines = [
-        "MB (10⁶ bytes) on a CUDA card for one face: weights are counted, activations estimated by",
-        "`gpen.model.memory.activation_bytes`, which a test holds against the allocator on a CPU. No GPU measured it yet.",
-        "What CUDA itself and a detector take comes on top.",
+        "MB (10⁶ bytes) on a CUDA card for one face. Weights are counted; activations are estimated by",
+        "`gpen.model.memory.activation_bytes`, which a test holds against the allocator on a CPU. No GPU has measured",
+        "them yet. What CUDA itself and a detector take comes on top. Made by `python -m benchmarks.cards`.",
         "",
         "| network | precision | weights | activations, normal | activations, low | together, normal | together, low |",
         "|---|---|--:|--:|--:|--:|--:|",
