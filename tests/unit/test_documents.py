@@ -72,6 +72,12 @@ class TestReadme:
             weights, normal, low = cards.needed(cards.NETWORKS[f"GPEN-BFR-{size}"], precision)
             assert f"{(weights + {'normal': normal, 'low': low}[memory]) / 1e6:.0f} MB" in told, (size, memory)
 
+    def test_speed_is_as_measured(self, readme: str) -> None:
+        rows = re.findall(r"^\| 512 \| .*(?:normal|low|plain|onnx).*$", text_of(ROOT / readme), re.M)
+        measured = text_of(ROOT / "benchmarks" / "results.md").splitlines()
+        assert len(rows) > 3
+        assert [row for row in rows if row not in measured] == []
+
 
 def test_languages_have_the_same_parts() -> None:
     english, chinese = (text_of(ROOT / name) for name in READMES)
