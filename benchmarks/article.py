@@ -24,7 +24,7 @@ from gpen.pipeline import restore_tiled
 
 from .measure import interleaved, peak_bytes, psnr
 from .plain import PlainGPEN
-from .table import machine, random_checkpoint
+from .table import bytes_of, machine, random_checkpoint
 
 SIZE, OVERLAP, SHARE = 512, 64, 0.25
 PORTRAIT = (1920, 1080)
@@ -81,13 +81,13 @@ def measure(half: str, runs: int, device: torch.device, config: GPENConfig) -> l
         (f"{SHARE:.0%} pruned, half precision", "plain"): partial(without_gradients, plain_fewer, face, in_half),
         (f"{SHARE:.0%} pruned, half precision", "ours, low"): partial(low_fewer, face),
     }
-    weights = {name: _bytes(plain.tensors) for name in calls}
+    weights = {name: bytes_of(plain.tensors) for name in calls}
     for name in calls:
         if "pruned" in name[0]:
-            weights[name] = _bytes(plain_fewer.tensors)
+            weights[name] = bytes_of(plain_fewer.tensors)
         if name[1].startswith("ours"):
             model = low_fewer if "pruned" in name[0] else low if "half" in name[0] else normal
-            weights[name] = _bytes(model.network.state_dict())
+            weights[name] = bytes_of(model.network.state_dict())
     full = partial(torch.autocast, device.type, enabled=False)
     one, tiled = without_gradients(plain, face, full), in_tiles(plain, portrait, overlap)
     quality: dict[tuple[str, str], float] = {}
@@ -165,10 +165,6 @@ def main() -> None:
 def _plain(checkpoint: Checkpoint, device: torch.device) -> PlainGPEN:
     tensors = {name: tensor.to(device) for name, tensor in checkpoint.tensors.items()}
     return PlainGPEN(checkpoint.config, tensors)
-
-
-def _bytes(tensors: dict[str, Tensor]) -> int:
-    return sum(tensor.nbytes for tensor in tensors.values())
 
 
 if __name__ == "__main__":

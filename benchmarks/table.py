@@ -65,7 +65,7 @@ def measure(size: int, precisions: list[str], prunings: list[str], runs: int, de
     picture = (torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(1)) * 2 - 1).to(device)
     plain = PlainGPEN(config, tensors)
     calls: dict[str, Callable[[], Tensor]] = {"plain, fp32": lambda: plain(picture)}
-    weights = {"plain, fp32": _bytes(tensors)}
+    weights = {"plain, fp32": bytes_of(tensors)}
     checkpoints = {"": whole} | {f", pruned {share}": prune(whole, share) for share in prunings}
     for precision in precisions:
         chosen = choose_precision(precision, device)
@@ -74,7 +74,7 @@ def measure(size: int, precisions: list[str], prunings: list[str], runs: int, de
             for memory in MEMORIES:
                 name = f"{precision}, {memory}{pruned}"
                 calls[name] = partial(run_in_strips, network, picture.to(chosen.dtype), memory)
-                weights[name] = _bytes(network.state_dict())
+                weights[name] = bytes_of(network.state_dict())
     if device.type == "cpu" and (session := onnx.session(config, tensors)):
         calls["onnxruntime, fp32"] = lambda: session(picture)
         weights["onnxruntime, fp32"] = weights["plain, fp32"]
@@ -109,7 +109,8 @@ def markdown(rows: list[Row], device: torch.device) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _bytes(tensors: dict[str, Tensor]) -> int:
+def bytes_of(tensors: dict[str, Tensor]) -> int:
+    """What tensors take, together."""
     return sum(tensor.nbytes for tensor in tensors.values())
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from .api import find_detector
 from .errors import SettingError
 from .faces.detect import find_faces
-from .model.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from .model.checkpoint import Checkpoint, check_target, read_checkpoint, write_checkpoint
 from .model.loaded import GPENModel, load_network
 from .model.pruning.channels import maps
 from .model.pruning.drawn import drawn_faces
@@ -64,10 +64,7 @@ def shrink(
     `write_checkpoint` raise.
     """
     source, target = Path(source), Path(target)
-    if target.suffix != ".safetensors":
-        raise SettingError(f"{target} should end in .safetensors: that is the only kind of file that is written.")
-    if target.exists() and source.exists() and target.samefile(source):
-        raise SettingError(f"{target} would be overwritten: give the pruned file another name.")
+    check_target(source, target)
     if share_of(pruning) is None:
         raise SettingError("there is nothing to prune; choose exact or a share")
     whole = read_checkpoint(source)

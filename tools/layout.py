@@ -8,7 +8,7 @@ from typing import Any
 
 from .client import Graph, Node
 from .comfyui import PACK_NAME
-from .workflow import uploads, widgets
+from .workflow import inputs_of, uploads, widgets
 
 WIDTH = 330
 GAP = 60
@@ -189,15 +189,14 @@ def _node(node: Node, info: dict[str, Any]) -> dict[str, Any]:
 
 
 def _default(info: dict[str, Any], name: str, options: dict[str, Any]) -> Any:
-    kind = {**info["input"].get("required", {}), **info["input"].get("optional", {})}[name][0]
+    kind = inputs_of(info)[name][0]
     choices = kind if isinstance(kind, list) else options.get("options", [])
     return options.get("default", choices[0] if choices else "")
 
 
 def _inputs(info: dict[str, Any]) -> dict[str, str]:
     """Name → type of all inputs, in the order of the page."""
-    inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
-    return {name: "COMBO" if isinstance(kind, list) else kind for name, (kind, *_) in inputs.items()}
+    return {name: "COMBO" if isinstance(kind, list) else kind for name, (kind, *_) in inputs_of(info).items()}
 
 
 def _connect(graph: Graph, nodes: dict[str, dict[str, Any]]) -> list[list[Any]]:

@@ -68,11 +68,15 @@ def _inputs(
     return inputs | linked
 
 
+def inputs_of(info: dict[str, Any]) -> dict[str, list[Any]]:
+    """Name → type and options of all inputs of a node, in the order of the page."""
+    return {**info["input"].get("required", {}), **info["input"].get("optional", {})}
+
+
 def widgets(info: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """The inputs of a node that have a widget, in their order, with their options."""
-    inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
     found = []
-    for name, (kind, *rest) in inputs.items():
+    for name, (kind, *rest) in inputs_of(info).items():
         options = rest[0] if rest else {}
         # Old nodes give a list of choices as the kind.
         if (isinstance(kind, list) or kind in WIDGETS) and not options.get("forceInput"):

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, SettingError
 from .config import GPENConfig
 
 WRAPPERS = ("g_ema", "params_ema", "state_dict", "params")
@@ -58,6 +58,17 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     # The FIR kernels are constants that official code stores as buffers.
     tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(".kernel")}
     return Checkpoint(tensors, _checked_config(tensors, str(path)), metadata, path)
+
+
+def check_target(source: Path, target: Path) -> None:
+    """Before a checkpoint is made out of another. Raises `SettingError` for a target that `write_checkpoint` must not
+    or cannot write: the source itself, which is mapped into memory while it is read, or another kind of file."""
+    if target.suffix != ".safetensors":
+        raise SettingError(f"{target} should end in .safetensors: that is the only kind of file that is written.")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise SettingError(
+            f"{target} would be overwritten: no file is written onto itself, give the new one another name."
+        )
 
 
 def write_checkpoint(

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ..errors import SettingError
-from ..model.checkpoint import read_checkpoint, write_checkpoint
+from ..model.checkpoint import check_target, read_checkpoint, write_checkpoint
 from .catalogue import TASKS, Task, released, task_of
 
 
@@ -22,10 +22,7 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], task
     Raises `CheckpointError` for a source that is no sound GPEN network and `SettingError` for a wrong target or task.
     """
     source, target = Path(source), Path(target)
-    if target.suffix != ".safetensors":
-        raise SettingError(f"{target} should end in .safetensors: that is the only kind of file that is written.")
-    if target.exists() and source.exists() and target.samefile(source):  # it is mapped into memory while it is read
-        raise SettingError(f"{target} cannot be converted onto itself: give the new file another name.")
+    check_target(source, target)
     if task is not None and task not in TASKS:
         raise SettingError.unknown("task", task, TASKS)
     checkpoint = read_checkpoint(source)

@@ -17,6 +17,7 @@ from gpen.faces.detectors import DETECTORS
 from gpen.model.precision import DTYPES
 from tools.client import Client
 from tools.comfyui import PACK_NAME, ROOT
+from tools.workflow import inputs_of
 
 LANGUAGES = ("en", "zh")
 # Choices that are names or numbers, the same in every language.
@@ -53,8 +54,7 @@ def nodes(client: Client) -> dict[str, dict[str, Any]]:
 
 def inputs(info: dict[str, Any]) -> list[Input]:
     """Without those that nobody sees."""
-    shown = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
-    return [Input(name, spec[0], spec[1] if len(spec) > 1 else {}) for name, spec in shown.items()]
+    return [Input(name, spec[0], spec[1] if len(spec) > 1 else {}) for name, spec in inputs_of(info).items()]
 
 
 def translations(language: str) -> dict[str, Any]:

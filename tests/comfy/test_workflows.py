@@ -8,7 +8,7 @@ import pytest
 from tools.client import Client
 from tools.comfyui import PACK_NAME, ROOT
 from tools.demo import damaged_photograph, restore
-from tools.workflow import WorkflowError, read_workflow, to_prompt
+from tools.workflow import WorkflowError, inputs_of, read_workflow, to_prompt
 
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
 
@@ -18,7 +18,7 @@ def test_template_fits_the_nodes(client: Client, file: Path) -> None:
     info = client.object_info()
     for node_id, node in to_prompt(read_workflow(file), info).items():
         inputs = info[node["class_type"]]["input"]
-        known = {**inputs.get("required", {}), **inputs.get("optional", {})}
+        known = inputs_of(info[node["class_type"]])
         missing = set(inputs.get("required", {})) - set(node["inputs"])
         unknown = set(node["inputs"]) - set(known)
         assert not missing | unknown, f"node {node_id} ({node['class_type']}): missing {missing}, unknown {unknown}"
