@@ -27,7 +27,7 @@ def find_faces(
 
     Args:
         picture: (B, H, W, C) in 0..1.
-        detector: what finds the faces of one picture.
+        detector: what finds the faces; it is given as many pictures at once as it likes.
         threshold: how sure the detector must be, 0..1; None is what suits the detector.
         on_frame: called with (frames done, frames in all); what it raises stops the search.
         search: at which size the pictures are looked at, and which further passes are made.
@@ -46,17 +46,21 @@ def find_faces(
     search = search or Search()
     given = None if boxes is None else read_boxes(boxes, frames)
     faces: list[Face] = []
-    for frame in range(frames):
-        pixels = to_uint8(picture[frame])
+    for first in range(0, frames, detector.at_once):
+        pictures = to_uint8(picture[first : first + detector.at_once])
         if given is None:
-            found = look_through(pixels, detector, threshold, search)
+            looked = look_through(pictures, detector, threshold, search)
         else:
-            found = [look_into(pixels, box, detector, threshold, search) for box in given[frame]]
-        faces += [
-            replace(face, frame=frame, sharpness=sharpness(picture[frame], face.landmarks))
-            for face in found
-            if face.flaw is None
-        ]
-        if on_frame:
-            on_frame(frame + 1, frames)
+            looked = [
+                [look_into(pixels, box, detector, threshold, search) for box in given[frame]]
+                for frame, pixels in enumerate(pictures, first)
+            ]
+        for frame, found in enumerate(looked, first):
+            faces += [
+                replace(face, frame=frame, sharpness=sharpness(picture[frame], face.landmarks))
+                for face in found
+                if face.flaw is None
+            ]
+            if on_frame:
+                on_frame(frame + 1, frames)
     return Faces(tuple(faces), width, height, frames)

@@ -44,7 +44,13 @@ def _restore_or_none(model: GPENModel, crops: list[Tensor]) -> list[Tensor] | No
     try:
         return list(model.restore(torch.stack(crops)))
     except RuntimeError as error:
-        # torch.cuda.OutOfMemoryError is one; the CPU's and Apple's have no class of their own.
-        if isinstance(error, torch.cuda.OutOfMemoryError) or re.search("out of memory|not enough memory", str(error)):
+        if is_out_of_memory(error):
             return None
         raise
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch raised it for want of memory, on whatever device."""
+    # torch.cuda.OutOfMemoryError is one; the CPU's and Apple's have no class of their own.
+    missing = re.search("out of memory|not enough memory", str(error))
+    return isinstance(error, torch.cuda.OutOfMemoryError) or missing is not None

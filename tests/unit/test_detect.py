@@ -8,7 +8,8 @@ import torch
 from skimage import data
 
 import gpen
-from gpen.faces.detectors import DETECTORS, open_detector
+from gpen.faces.detectors import DETECTORS, Detector, open_detector
+from gpen.faces.detectors.retinaface import RetinaFaceDetector
 from gpen.weights.locate import Folders
 
 # NASA's portrait of Eileen Collins, as YuNet finds her face.
@@ -47,7 +48,7 @@ def test_resnet50_has_the_layers_of_its_file(tmp_path: Path) -> None:
     network = RetinaFace("resnet50", device=torch.device("cpu"))
     torch.save({f"module.{name}": tensor for name, tensor in network.state_dict().items()}, file)
     detector = open_detector("retinaface_resnet50", file)
-    assert detector(np.zeros((64, 64, 3), np.uint8), 0.99) is not None
+    assert len(detector(np.zeros((2, 64, 64, 3), np.uint8), 0.99)) == 2
 
 
 def test_coordinates_do_not_depend_on_the_size(astronaut: torch.Tensor, folders: Folders) -> None:
@@ -62,6 +63,68 @@ def test_batch_of_frames(astronaut: torch.Tensor) -> None:
     frames = torch.cat([astronaut, torch.zeros_like(astronaut), astronaut])
     faces = gpen.detect_faces(frames, "mtcnn")
     assert faces.frames == 3 and [face.frame for face in faces] == [0, 2]
+
+
+class Recording:
+    """A detector that looks at two pictures at once and keeps how many it was given."""
+
+    at_once = 2
+
+    def __init__(self, detector: Detector):
+        self.detector, self.threshold = detector, detector.threshold
+        self.given: list[int] = []
+
+    def __call__(self, pictures: np.ndarray, threshold: float) -> list[list[gpen.Face]]:
+        self.given.append(len(pictures))
+        return self.detector(pictures, threshold)
+
+
+SEARCHES = {
+    "plain": gpen.Search(),
+    "all": gpen.Search(size="short side 480", tiny_faces=True, edges=True, rotated=True),
+}
+
+
+@pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
+@pytest.mark.parametrize("name", ["yunet", "retinaface_mobilenet0.25"])
+def test_frames_together_are_as_frames_alone(
+    astronaut: torch.Tensor, folders: Folders, name: str, search: gpen.Search
+) -> None:
+    head = astronaut[:, :220, 100:320]
+    frames = torch.cat([head, head.flip(2), torch.zeros_like(head), head.roll(20, 1), head.rot90(1, (1, 2))])
+    detector = Recording(gpen.find_detector(name, folders=folders))
+    together = gpen.detect_faces(frames, detector, search=search)
+    passes = len(detector.given) // 3
+    assert detector.given == [2] * 2 * passes + [1] * passes
+    assert [len(together.of_frame(frame)) for frame in range(4)] == [1, 1, 0, 1]
+    for frame, picture in enumerate(frames):
+        alone = gpen.detect_faces(picture[None], detector, search=search)
+        for one, other in zip(alone, together.of_frame(frame), strict=True):
+            np.testing.assert_allclose(one.landmarks, other.landmarks, atol=0.01)
+            np.testing.assert_allclose(one.box, other.box, atol=0.01)
+            assert one.score == pytest.approx(other.score, abs=1e-4)
+
+
+def test_fewer_at_once_where_memory_runs_out(
+    astronaut: torch.Tensor, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = gpen.find_detector("retinaface_mobilenet0.25", folders=folders)
+    assert isinstance(detector, RetinaFaceDetector)
+    look, given, most = detector.network.batched_detect_faces, [], 1
+
+    def short_of_memory(frames: torch.Tensor, *settings: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        given.append(len(frames))
+        if len(frames) > most:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return look(frames, *settings)
+
+    monkeypatch.setattr(detector.network, "batched_detect_faces", short_of_memory)
+    monkeypatch.setattr(RetinaFaceDetector, "at_once", 4)
+    assert len(gpen.detect_faces(astronaut.expand(3, -1, -1, -1), detector)) == 3
+    assert given == [3, 1, 2, 1, 1]
+    most = 0
+    with pytest.raises(gpen.DetectorError, match=r"not enough memory .* 512×512.*mtcnn"):
+        gpen.detect_faces(astronaut, detector)
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (1, 1), (16, 2000), (2000, 17), (1, 4000)])

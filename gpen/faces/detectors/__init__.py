@@ -15,18 +15,26 @@ from torch import nn
 from ...errors import SettingError
 from ..face import Face
 
+Pictures = npt.NDArray[np.uint8]
+"""(B, H, W, 3) RGB in 0..255"""
+
 DETECTORS = ("retinaface_resnet50", "yunet", "retinaface_mobilenet0.25", "mtcnn")
 """Names of the detectors, the best first. Only "mtcnn" comes with its weights."""
 
 
 class Detector(Protocol):
-    """Finds the faces of one picture."""
+    """Finds the faces of pictures."""
 
     threshold: float
     """How sure it should be of a face where nobody says otherwise, 0..1."""
 
-    def __call__(self, picture: npt.NDArray[np.uint8], threshold: float) -> list[Face]:
-        """(H, W, 3) RGB in 0..255 → its faces with a score of at least `threshold`, in its pixels."""
+    @property
+    def at_once(self) -> int:
+        """How many pictures of a batch are best looked at together."""
+        ...
+
+    def __call__(self, pictures: Pictures, threshold: float) -> list[list[Face]]:
+        """The faces of each picture with a score of at least `threshold`, in its pixels."""
         ...
 
 

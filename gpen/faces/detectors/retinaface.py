@@ -7,16 +7,18 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from ...errors import DetectorError
+from ...model.batches import is_out_of_memory
 from ..face import Face
-from . import Place
+from . import Pictures, Place
 
 NETWORKS = {"retinaface_resnet50": "resnet50", "retinaface_mobilenet0.25": "mobile0.25"}
 # As in the official code.
 OVERLAP = 0.4
+# On a GPU, which a single picture does not keep busy.
+MOST_AT_ONCE = 4
 
 
 class RetinaFaceDetector:
@@ -45,12 +47,40 @@ class RetinaFaceDetector:
         self.network = network
         self.place = place
 
-    def __call__(self, picture: npt.NDArray[np.uint8], threshold: float) -> list[Face]:
+    @property
+    def at_once(self) -> int:
+        return 1 if self.place(self.network).type == "cpu" else MOST_AT_ONCE
+
+    def __call__(self, pictures: Pictures, threshold: float) -> list[list[Face]]:
+        found = self._found_or_none(pictures, threshold)
+        if found is not None:
+            return found
+        # The exception and the tensors it held are gone by now, so that the next try finds their memory free.
+        half = len(pictures) // 2
+        if half == 0:
+            height, width = pictures.shape[1:3]
+            raise DetectorError(
+                f"not enough memory to look for faces in a picture of {width}×{height}; "
+                "close other programs, choose a smaller size for detection, or the detector mtcnn, which takes the CPU"
+            )
+        return [*self(pictures[:half], threshold), *self(pictures[half:], threshold)]
+
+    def _found_or_none(self, pictures: Pictures, threshold: float) -> list[list[Face]] | None:
+        """The faces of each picture, or None where memory ran out."""
         device = self.place(self.network)
         self.network.device = device
         self.network.mean_tensor = self.network.mean_tensor.to(device)
-        with torch.inference_mode():
-            rows = self.network.detect_faces(np.ascontiguousarray(picture[..., ::-1]), threshold, OVERLAP)
-        return [
-            Face(0, tuple(row[:4].tolist()), row[5:15].reshape(5, 2), float(row[4])) for row in rows.astype(np.float64)
-        ]
+        bgr = torch.from_numpy(pictures[..., ::-1].astype(np.float32))
+        try:
+            with torch.inference_mode():
+                rows = zip(*self.network.batched_detect_faces(bgr, threshold, OVERLAP), strict=True)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                return None
+            raise
+        return [[_read(box, points) for box, points in zip(*of_picture, strict=True)] for of_picture in rows]
+
+
+def _read(box: np.ndarray, points: np.ndarray) -> Face:
+    left, top, right, bottom, score = box.astype(np.float64).tolist()
+    return Face(0, (left, top, right, bottom), points.astype(np.float64).reshape(5, 2), score)

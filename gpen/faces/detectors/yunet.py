@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ...errors import DetectorError
 from ..face import Face
+from . import Pictures
 
 MOST_CANDIDATES = 5000
 # Two faces whose boxes overlap by more than this are one, as in OpenCV's own example.
@@ -20,6 +21,7 @@ OVERLAP = 0.3
 class YuNetDetector:
     """`cv2.FaceDetectorYN` on the CPU."""
 
+    at_once = 1
     # It gives the melted faces of a diffusion model 0.8 to 0.9, and most of what is no face less than 0.75.
     threshold = 0.8
 
@@ -38,7 +40,10 @@ class YuNetDetector:
         self.network.setNMSThreshold(OVERLAP)
         self.network.setTopK(MOST_CANDIDATES)
 
-    def __call__(self, picture: npt.NDArray[np.uint8], threshold: float) -> list[Face]:
+    def __call__(self, pictures: Pictures, threshold: float) -> list[list[Face]]:
+        return [self._faces(picture, threshold) for picture in pictures]
+
+    def _faces(self, picture: npt.NDArray[np.uint8], threshold: float) -> list[Face]:
         height, width = picture.shape[:2]
         self.network.setInputSize((width, height))
         self.network.setScoreThreshold(threshold)
