@@ -25,6 +25,8 @@ ModelType = io.Custom("GPEN_MODEL")
 FacesType = io.Custom("GPEN_FACES")
 # A type of newer versions of ComfyUI, and of other packs.
 BoxesType = io.Custom("BOUNDING_BOX")
+# Of newer versions of ComfyUI.
+LandmarksType = io.Custom("FACE_LANDMARKS")
 
 
 class ManagedModel(GPENModel):

@@ -3,13 +3,16 @@
 import torch
 from comfy_api.latest import io
 
+from ..gpen.errors import SettingError
 from ..gpen.faces.detect import find_faces
+from ..gpen.faces.landmarks import faces_from_landmarks
 from ..gpen.faces.report import describe
 from ..gpen.faces.search import SIZES, Search
 from ..gpen.image.preview import box_mask, draw_faces
 from .comfy import (
     CATEGORY,
     FacesType,
+    LandmarksType,
     advanced,
     aliases,
     boxes_input,
@@ -67,6 +70,12 @@ class GPENDetectFaces(io.ComfyNode):
                     "Where the faces are, if another node has found them: then only their eyes, nose and mouth "
                     "are looked for, inside each box"
                 ),
+                LandmarksType.Input(
+                    "landmarks",
+                    optional=True,
+                    tooltip="The faces themselves, if MediaPipe Face Landmarker has found them: then nothing is "
+                    "looked for, and the settings above do not count.",
+                ),
             ],
             outputs=[
                 FacesType.Output(display_name="faces", tooltip="The faces, for Restore Faces (GPEN)."),
@@ -97,15 +106,21 @@ class GPENDetectFaces(io.ComfyNode):
         edges: bool = False,
         rotated: bool = False,
         boxes: object = None,
+        landmarks: object = None,
     ) -> io.NodeOutput:
-        found = find_faces(
-            image,
-            open_managed_detector(detector),
-            threshold or None,
-            on_frame=progress(),
-            search=Search(size, tiny_faces, edges, rotated),
-            boxes=boxes,
-        )
+        if landmarks is None:
+            found = find_faces(
+                image,
+                open_managed_detector(detector),
+                threshold or None,
+                on_frame=progress(),
+                search=Search(size, tiny_faces, edges, rotated),
+                boxes=boxes,
+            )
+        elif boxes is None:
+            found = faces_from_landmarks(image, landmarks)
+        else:
+            raise SettingError("boxes and landmarks both say where the faces are; connect one of them")
         preview, mask = draw_faces(image, found), box_mask(found)
         return io.NodeOutput(
             found,
