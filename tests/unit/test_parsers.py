@@ -1,15 +1,23 @@
 """Face parsers. Their released weights are not at hand: networks with random ones, as their package builds them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 import gpen
-from gpen.faces.parsers import CLASSES, PARTS, open_parser
+from benchmarks.measure import peak_bytes
+from gpen.faces.parsers import CLASSES, PARTS, bisenet_scores, open_parser, parsenet_scores
+from tests.photograph import photograph
 
 FILES = {"parse": "parsing_bisenet.pth", "official": "parsing_parsenet.pth"}
+TOLERANCE = 1e-4
+"""Of class scores, which differ by some tenths."""
+MOST_BYTES = 300e6
+"""Of activations, for one face in float32."""
 
 
 def network(mask: str) -> torch.nn.Module:
@@ -18,6 +26,26 @@ def network(mask: str) -> torch.nn.Module:
 
     torch.manual_seed(0)
     return BiSeNet(num_class=19) if mask == "parse" else ParseNet(in_size=512, out_size=512, parsing_ch=19)
+
+
+def trained(mask: str) -> torch.nn.Module:
+    """The network with statistics in its batch norms that are not those it starts with."""
+    made = network(mask).eval()
+    for module in made.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            for tensor, low, high in (
+                (module.running_mean, -0.5, 0.5),
+                (module.running_var, 0.5, 2),
+                (module.weight, 0.5, 1.5),
+                (module.bias, -0.5, 0.5),
+            ):
+                torch.nn.init.uniform_(tensor, low, high)
+    return made
+
+
+def crop() -> torch.Tensor:
+    """(512, 512, 3) in 0..1"""
+    return torch.from_numpy(cv2.resize(photograph(), (512, 512), interpolation=cv2.INTER_CUBIC)).float() / 255
 
 
 @pytest.mark.parametrize("mask", FILES)
@@ -41,6 +69,29 @@ def test_has_the_layers_of_its_file(tmp_path: Path, mask: str) -> None:
     labels = parser(torch.rand(64, 64, 3))
     assert labels.shape == (512, 512) and labels.dtype == np.uint8
     assert (labels == CLASSES.index("hair")).all()
+
+
+@pytest.mark.parametrize(("mask", "scores"), [("parse", bisenet_scores), ("official", parsenet_scores)])
+def test_scores_are_those_of_the_package(
+    mask: str, scores: Callable[[torch.nn.Module, torch.Tensor], torch.Tensor]
+) -> None:
+    made, x = trained(mask), crop().permute(2, 0, 1)[None] * 2 - 1
+    with torch.inference_mode():
+        ours, expected = scores(made, x), made(x)[0]
+    torch.testing.assert_close(ours, expected, rtol=0, atol=TOLERANCE)
+    # With random weights one class would win everywhere: each less its mean, so that all win somewhere.
+    labels, expected_labels = ((of - expected.mean((2, 3), keepdim=True)).argmax(1) for of in (ours, expected))
+    assert len(expected_labels.unique()) == 19
+    assert (labels == expected_labels).float().mean() > 1 - 1e-4  # but for ties
+
+
+@pytest.mark.parametrize("mask", FILES)
+def test_memory(tmp_path: Path, mask: str) -> None:
+    torch.save(network(mask).state_dict(), tmp_path / FILES[mask])
+    parser = gpen.find_parser(mask, folders={"parser": [tmp_path]}, download=False)
+    assert parser is not None
+    face = crop()
+    assert peak_bytes(lambda: parser(face), face.device) <= MOST_BYTES
 
 
 def test_every_class_but_the_background_is_a_part() -> None:
