@@ -17,6 +17,21 @@ TOLERANCE = 1e-5
 SMALL = GPENConfig.released(128, channel_multiplier=1, narrow=0.125, style_dim=64, mapping_layers=2)
 SMALLER_INPUT = GPENConfig.released(64, 1, 0.125, style_dim=64, mapping_layers=2, input_size=16)
 """A "-D" network: noise above the encoder's resolution."""
+UNEVEN = {
+    # The last upsampling convolution has many inputs and few outputs: the most is alive inside of it.
+    "wide to narrow": GPENConfig(
+        512, 8, (8, 56, 104, 104, 152, 144, 184), 216, (72, 56, 224, 136, 208, 48, 144, 96, 48, 64, 56, 8, 8)
+    ),
+    "uneven 256": GPENConfig(
+        512, 8, (12, 18, 66, 83, 65, 133, 239), 215, (208, 97, 161, 108, 87, 73, 95, 121, 110, 54, 54, 11, 14)
+    ),
+    # Its maps take one strip and a part of a second.
+    "uneven 512": GPENConfig(
+        *(512, 8, (8, 32, 48, 48, 152, 144, 184, 216), 72),
+        (56, 224, 136, 208, 48, 144, 200, 48, 120, 56, 16, 8, 24, 16, 8),
+    ),
+}
+"""Networks that lost nothing to three quarters of each map's channels."""
 
 
 def network(config: GPENConfig, dtype: torch.dtype = torch.float32) -> GPEN:
@@ -28,6 +43,12 @@ def network(config: GPENConfig, dtype: torch.dtype = torch.float32) -> GPEN:
 def pictures(config: GPENConfig, batch: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(2)
     return torch.rand(batch, 3, config.input_size, config.input_size, generator=generator) * 2 - 1
+
+
+@pytest.fixture
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the estimate: each thread of a CPU takes some megabytes, whatever the network's memory and detail."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
 
 
 @pytest.mark.parametrize("memory", ["normal", "low"])
@@ -84,6 +105,7 @@ def test_less_detail_is_the_picture_so_far(
         ("low", "quarter", 0.7, 0.6),
     ],
 )
+@pytest.mark.usefixtures("two_threads")
 def test_less_detail_takes_less(memory: str, detail: str, share_of_memory: float, share_of_work: float) -> None:
     """Work is counted in multiplications, which nothing else on the machine disturbs."""
     config = GPENConfig.released(512)
@@ -114,10 +136,30 @@ def test_estimate_of_less_detail(detail: str, memory: str) -> None:
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize(
     "config",
-    [GPENConfig.released(256, 1, 0.5), GPENConfig.released(512, 1, 0.5), GPENConfig.released(1024, 1, 0.25)],
-    ids=["256", "512", "1024"],
+    [
+        GPENConfig.released(256, 1, 0.5),
+        GPENConfig.released(512, 1, 0.5),
+        GPENConfig.released(1024, 1, 0.25),
+        *UNEVEN.values(),
+    ],
+    ids=["256", "512", "1024", *UNEVEN],
 )
 def test_estimate(config: GPENConfig, batch: int, memory: str) -> None:
+    check_estimate(config, batch, memory)
+
+
+@pytest.mark.parametrize("memory", ["normal", "low"])
+@pytest.mark.parametrize("threads", [1, 8])
+def test_estimate_with_other_threads(threads: int, memory: str) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        check_estimate(GPENConfig.released(256, 1, 0.5), 1, memory)
+    finally:
+        torch.set_num_threads(before)
+
+
+def check_estimate(config: GPENConfig, batch: int, memory: str) -> None:
     net = GPEN(config).eval()
     net.load_state_dict(net.state_dict())  # weights as they lie after loading; their values do not matter
     x = pictures(config, batch)
@@ -130,5 +172,6 @@ def test_estimate(config: GPENConfig, batch: int, memory: str) -> None:
     ("size", "memory", "megabytes"),
     [(512, "normal", 330), (512, "low", 120), (1024, "low", 250), (2048, "low", 450)],
 )
-def test_released_networks_stay_small(size: int, memory: str, megabytes: int) -> None:
+def test_released_networks_stay_small(size: int, memory: str, megabytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)  # each takes some megabytes of its own
     assert activation_bytes(GPENConfig.released(size), 1, torch.float32, memory) <= megabytes * 1e6
