@@ -15,7 +15,7 @@ from .faces.search import Search
 from .image.settings import PARSER_OF_MASK
 from .model.checkpoint import read_checkpoint
 from .model.loaded import GPENModel, load_network
-from .model.pruning.prune import prune, share_of
+from .model.pruning.prune import Steps, prune, share_of
 from .weights.catalogue import task_of
 from .weights.download import Progress
 from .weights.locate import Folders, find, locate
@@ -43,6 +43,7 @@ def load_model(
     folders: Folders | None = None,
     download: bool = True,
     on_progress: Progress | None = None,
+    on_step: Steps | None = None,
 ) -> GPENModel:
     """Load a GPEN network.
 
@@ -57,6 +58,7 @@ def load_model(
         folders: where files are looked for and downloads go; by default `$GPEN_MODELS` or a folder in the user's cache.
         download: whether to fetch a released file that is not on disk.
         on_progress: called with (bytes done, bytes in all or None) during a download.
+        on_step: called with (steps done, steps in all) while a share of pruning is chosen.
 
     Raises `DownloadError`, `CheckpointError` or `SettingError`, each saying what to do.
     """
@@ -64,7 +66,7 @@ def load_model(
     path = locate(file, folders, download=download, on_progress=on_progress)
     checkpoint = read_checkpoint(path)
     task = task_of(path, checkpoint.metadata)
-    checkpoint = prune(checkpoint, pruning, task)
+    checkpoint = prune(checkpoint, pruning, task, on_step)
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return load_network(checkpoint, path.stem, task, precision, memory, device)

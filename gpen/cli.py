@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from tqdm import tqdm
@@ -142,6 +143,7 @@ def _restore(options: argparse.Namespace) -> int:
         memory=options.memory,
         pruning=options.pruning,
         device=options.device,
+        on_step=_pruning_bar(),
         **download,
     )
     # (1, H, W); resized to each picture
@@ -300,18 +302,26 @@ def _prune(options: argparse.Namespace) -> int:
         found = [source for source, _ in _pictures([options.faces], options.target)]
         pictures = (read_picture(path).rgb for path in found)
     # A share drops what cannot change the picture as well, so --exact beside it asks for nothing more.
-    print(shrink(options.source, options.target, options.share or "exact", pictures))
+    print(shrink(options.source, options.target, options.share or "exact", pictures, _pruning_bar()))
     return OK
 
 
 def _download_bar() -> Progress:
-    """Shows a download's progress once there is one."""
+    return _bar("download", unit="B", unit_scale=True, unit_divisor=1024)
+
+
+def _pruning_bar() -> Progress:
+    return _bar("prune", unit="step", disable=None)
+
+
+def _bar(what: str, **options: Any) -> Progress:
+    """Shows how far something has come, once it has begun; with tqdm's options."""
     bar: tqdm | None = None
 
     def on_progress(done: int, total: int | None) -> None:
         nonlocal bar
-        if bar is None or done < bar.n:  # another file has begun
-            bar = tqdm(total=total, unit="B", unit_scale=True, unit_divisor=1024, desc="download")
+        if bar is None or done < bar.n:  # another one has begun
+            bar = tqdm(total=total, desc=what, **options)
         bar.total = total
         bar.update(done - bar.n)
         if done == total:

@@ -16,8 +16,8 @@ from .model.checkpoint import Checkpoint, check_target, read_checkpoint, write_c
 from .model.loaded import GPENModel, load_network
 from .model.pruning.channels import maps
 from .model.pruning.drawn import drawn_faces
-from .model.pruning.prune import parameters, prune, share_of
-from .pipeline import restore_faces
+from .model.pruning.prune import Steps, parameters, prune, share_of
+from .restoring import restore_faces
 from .weights.catalogue import released, task_of
 
 DRAWN = 4
@@ -50,6 +50,7 @@ def shrink(
     target: str | os.PathLike[str],
     pruning: str | float = "exact",
     pictures: Iterable[Tensor] | None = None,
+    on_step: Steps | None = None,
 ) -> Shrunk:
     """Write a pruned copy of a checkpoint as `.safetensors`.
 
@@ -59,6 +60,7 @@ def shrink(
         pruning: "exact" or a share, as in `prune`.
         pictures: (B, H, W, C) in 0..1, with faces to tell the cost by; drawn ones where there are none. They choose
             nothing.
+        on_step: as in `prune`.
 
     Raises `SettingError` for a wrong target or share and for pictures without a face, and what `read_checkpoint` and
     `write_checkpoint` raise.
@@ -69,7 +71,7 @@ def shrink(
         raise SettingError("there is nothing to prune; choose exact or a share")
     whole = read_checkpoint(source)
     task = task_of(source, whole.metadata)
-    small = prune(whole, pruning, task)
+    small = prune(whole, pruning, task, on_step)
     before, after = (load_network(checkpoint, source.stem, task, "fp32") for checkpoint in (whole, small))
     psnr, samples = _cost(before, after, pictures)
     release = released(source.name)

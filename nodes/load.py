@@ -8,7 +8,7 @@ from ..gpen.model.precision import PRECISIONS
 from ..gpen.model.pruning.prune import PRUNING, parameters, prune
 from ..gpen.weights.catalogue import GPEN_TERMS, task_of
 from ..gpen.weights.record import record_path
-from .comfy import CATEGORY, ManagedModel, ModelType, advanced, aliases, check_choices, say
+from .comfy import CATEGORY, ManagedModel, ModelType, advanced, aliases, check_choices, progress, say
 from .files import fetched_model_path, folders, megabytes_to_fetch, model_choices, model_path
 
 
@@ -84,7 +84,7 @@ class GPENLoadModel(io.ComfyNode):
         path = fetched_model_path(file)
         checkpoint = read_checkpoint(path)
         task = task_of(path, checkpoint.metadata)
-        pruned = prune(checkpoint, pruning, task)
+        pruned = prune(checkpoint, pruning, task, progress())
         ui: dict[str, tuple[str]] = {}
         if pruning != "none":
             sizes = f"{parameters(pruned) / 1e6:.1f} of {parameters(checkpoint) / 1e6:.1f} million weights"

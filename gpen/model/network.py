@@ -16,6 +16,7 @@ Every weight lives in a layer of the `ops` namespace that is handed in (`ops.py`
 are used.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -66,12 +67,8 @@ class GPEN(nn.Module):
         """
         features = self.encode(x)
         latent = self.map(features[0])
-        hidden = self.constant(features[0])
         rgb: Tensor | None = None
-        for conv, styled in enumerate(self.convs):
-            level = (conv + 1) // 2
-            feature = features[level] if level < len(features) else noise_rows(hidden, self.config, conv)
-            hidden = styled(hidden, styled.scales(latent, x.dtype), feature)
+        for conv, hidden in enumerate(self.generate(features, latent, x.dtype)):
             if conv % 2 == 0:
                 to_rgb = self.to_rgbs[conv // 2]
                 rgb = to_rgb(hidden, to_rgb.weight(latent), None if rgb is None else upsample(rgb))
@@ -94,6 +91,15 @@ class GPEN(nn.Module):
         for linear in self.mapping:
             w = activate(linear(w))
         return w
+
+    def generate(self, features: list[Tensor], latent: Tensor, dtype: torch.dtype) -> Iterator[Tensor]:
+        """The encoder's maps, the latent and the dtype of activations → the map of each convolution, coarsest first."""
+        hidden = self.constant(features[0])
+        for conv, styled in enumerate(self.convs):
+            level = (conv + 1) // 2
+            feature = features[level] if level < len(features) else noise_rows(hidden, self.config, conv)
+            hidden = styled(hidden, styled.scales(latent, dtype), feature)
+            yield hidden
 
 
 class StyledConv(nn.Module):

@@ -124,6 +124,35 @@ class TestShare:
         config = GPENConfig.released(64, 1, 1 / 32, 32, 2, input_size=16)
         assert output(prune(checkpoint(config), 0.25)).isfinite().all()
 
+    def test_progress(self) -> None:
+        calls: list[tuple[int, int]] = []
+        prune(checkpoint(), 0.25, on_step=lambda *call: calls.append(call))
+        # Eight drawn faces and one round of choosing, over each of the maps.
+        total = 9 * (len(SMALL.encoder_channels) + 1 + len(SMALL.generator_channels))
+        assert calls == [(done, total) for done in range(1, total + 1)]
+
+    @pytest.mark.parametrize("last", [1, 100, 130])  # the last one while channels are compared
+    def test_what_on_step_raises_stops_it(self, last: int, tmp_path: Path) -> None:
+        class Cancelled(Exception):
+            pass
+
+        write_checkpoint(tmp_path / "small.safetensors", random_checkpoint(SMALL))
+        calls: list[int] = []
+
+        def on_step(done: int, total: int) -> None:
+            calls.append(done)
+            if done == last:
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            gpen.load_model(tmp_path / "small.safetensors", pruning=0.25, device="cpu", on_step=on_step)
+        assert calls == list(range(1, last + 1))
+
+    def test_exact_takes_no_steps(self) -> None:
+        calls: list[tuple[int, int]] = []
+        prune(with_dead_channels(), "exact", on_step=lambda *call: calls.append(call))
+        assert not calls
+
     @pytest.mark.parametrize("pruning", ["12", "0%", 1.0, "none of it", "nan", "-5%"])
     def test_exception(self, pruning: str | float) -> None:
         with pytest.raises(gpen.SettingError, match="choose none, exact, or a share"):
@@ -161,15 +190,16 @@ class TestPrunedFile:
         assert psnr(model(x), output_of(read_checkpoint(file), x)) >= least
 
     @pytest.mark.parametrize("memory", ["normal", "low"])
-    def test_estimate_of_its_memory(self, memory: str) -> None:
+    @pytest.mark.parametrize("batch", [1, 2])
+    def test_estimate_of_its_memory(self, batch: int, memory: str) -> None:
         # The shapes of a released 256 network without a quarter of its channels.
         config = GPENConfig(512, 8, (24, 48, 96, 192, 192, 192, 192), 192, (192,) * 7 + (96, 96, 48, 48, 24, 24))
         net = GPEN(config).eval()
         net.load_state_dict(net.state_dict())
-        x = torch.zeros(1, 3, config.input_size, config.input_size)
+        x = torch.zeros(batch, 3, config.input_size, config.input_size)
         with torch.inference_mode():
             peak = peak_bytes(lambda: run_in_strips(net, x, memory), x.device)
-        assert activation_bytes(config, 1, x.dtype, memory) == pytest.approx(peak, rel=0.15)
+        assert activation_bytes(config, batch, x.dtype, memory) == pytest.approx(peak, rel=0.15)
 
 
 class TestCommand:

@@ -7,6 +7,8 @@ that is left once they predict it, since `merge.py` lets them take its place. Ch
 alike only the first can be spared.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,8 +25,13 @@ RIDGE = 1e-3
 """Of the mean variance: what keeps an inverse tame where a map has more channels than pixels were seen."""
 
 
-def choose(config: GPENConfig, weights: Weights, seen: Seen, alive: Kept, share: float) -> Kept:
-    """The channels that stay when `share` (0..1) of each map is dropped, the dead ones first."""
+def choose(
+    config: GPENConfig, weights: Weights, seen: Seen, alive: Kept, share: float, step: Callable[[], None]
+) -> Kept:
+    """The channels that stay when `share` (0..1) of each map is dropped, the dead ones first.
+
+    Calls `step` after each map.
+    """
     effects = _effects(config, weights, seen.latents)
     kept: Kept = {}
     for name, channels in maps(config).items():
@@ -32,6 +39,7 @@ def choose(config: GPENConfig, weights: Weights, seen: Seen, alive: Kept, share:
         effect = torch.zeros(channels, dtype=torch.float64)
         effect[alive[name]] = effects[name][alive[name]].double()
         kept[name] = alive[name] if len(alive[name]) <= count else _worthiest(effect, seen.covariance(name)[1], count)
+        step()
     return kept
 
 

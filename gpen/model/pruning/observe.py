@@ -1,11 +1,12 @@
 """What flows through the channels of a network: their second moments over a few pictures."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..network import GPEN, noise_rows
+from ..network import GPEN
 
 MOST_PIXELS = 4096
 """Taken from each map of each picture; there are up to a thousand channels to compare."""
@@ -27,8 +28,11 @@ class Seen:
 
 
 @torch.inference_mode()
-def observe(network: GPEN, pictures: Tensor) -> Seen:
-    """Run the network in float32 over pictures (N, 3, input_size, input_size), one by one."""
+def observe(network: GPEN, pictures: Tensor, step: Callable[[], None]) -> Seen:
+    """Run the network in float32 over pictures (N, 3, input_size, input_size), one by one.
+
+    Calls `step` after each map of each picture.
+    """
     random = torch.Generator().manual_seed(0)
     moments: dict[str, Tensor] = {}
     latents: list[Tensor] = []
@@ -41,6 +45,7 @@ def observe(network: GPEN, pictures: Tensor) -> Seen:
         pixels = torch.cat([pixels, torch.ones(1, pixels.shape[1])]).double()
         product = pixels @ pixels.T / (pixels.shape[1] * len(pictures))
         moments[name] = moments[name] + product if name in moments else product
+        step()
 
     for picture in pictures:
         features = network.encode(picture[None].clone())
@@ -48,11 +53,7 @@ def observe(network: GPEN, pictures: Tensor) -> Seen:
             add(f"encoder.{level}", feature)
         latent = network.map(features[0])
         latents.append(latent)
-        hidden = network.constant(features[0])
-        add("constant", hidden)
-        for conv, styled in enumerate(network.convs):
-            octave = (conv + 1) // 2
-            feature = features[octave] if octave < len(features) else noise_rows(hidden, network.config, conv)
-            hidden = styled(hidden, styled.scales(latent, torch.float32), feature)
+        add("constant", network.constant(features[0]))
+        for conv, hidden in enumerate(network.generate(features, latent, torch.float32)):
             add(f"convs.{conv}", hidden)
     return Seen(moments, torch.cat(latents))

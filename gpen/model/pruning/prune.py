@@ -3,7 +3,9 @@
 Like every checkpoint it tells its channels by its shapes, so that nothing that reads it has to know it was pruned.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -13,7 +15,7 @@ from ..checkpoint import Checkpoint
 from ..layout import from_official, to_official
 from ..loaded import build_network
 from ..precision import Precision
-from .channels import select
+from .channels import maps, select
 from .choose import choose
 from .dead import alive
 from .drawn import drawn_faces
@@ -27,7 +29,16 @@ FACES = 8
 """Drawn to choose channels by. For a share of 10 % six to twelve did alike on portraits, three 3 dB worse."""
 
 
-def prune(checkpoint: Checkpoint, pruning: str | float = "exact", task: str = "restoration") -> Checkpoint:
+Steps = Callable[[int, int], None]
+"""Called with the steps done and how many there are. What it raises ends the work and passes on."""
+
+
+def prune(
+    checkpoint: Checkpoint,
+    pruning: str | float = "exact",
+    task: str = "restoration",
+    on_step: Steps | None = None,
+) -> Checkpoint:
     """Drop channels.
 
     Args:
@@ -35,6 +46,8 @@ def prune(checkpoint: Checkpoint, pruning: str | float = "exact", task: str = "r
         pruning: "none"; "exact": what cannot change the picture; or a share: also those channels of every layer that
             change it least, "25%" or 0.25. For a share the network runs over `FACES` drawn faces, on the CPU.
         task: as in `GPENModel`: which kind of pictures the network knows.
+        on_step: called while a share is chosen. Steps are small, for a cancel to take effect at once: a map of one of
+            the faces, and then a map whose channels are compared.
 
     The metadata then says so in `pruned`, after what it said before. Raises `SettingError` for another `pruning`.
     """
@@ -45,8 +58,10 @@ def prune(checkpoint: Checkpoint, pruning: str | float = "exact", task: str = "r
     kept = alive(config, weights)
     if share > 0:
         network = build_network(checkpoint, Precision(torch.float32))
-        seen = observe(network, drawn_faces(FACES, config.input_size, 0, task))
-        kept = choose(config, weights, seen, kept, share)
+        # To compare the channels of all maps takes about as long as a face or two.
+        step = _counted(on_step, (FACES + 1) * len(maps(config)))
+        seen = observe(network, drawn_faces(FACES, config.input_size, 0, task), step)
+        kept = choose(config, weights, seen, kept, share, step)
         weights = merge(config, weights, seen, kept)
     smaller, weights = select(config, weights, kept)
     if share == 0 and smaller == config:
@@ -77,6 +92,12 @@ def share_of(pruning: str | float) -> float | None:
 def parameters(checkpoint: Checkpoint) -> int:
     """How many numbers a checkpoint holds."""
     return sum(tensor.numel() for tensor in checkpoint.tensors.values())
+
+
+def _counted(on_step: Steps | None, total: int) -> Callable[[], None]:
+    """What is called after each of `total` steps."""
+    done = count(1)
+    return lambda: on_step(next(done), total) if on_step else None
 
 
 def _stored(tensor: Tensor, dtype: torch.dtype, exact: bool) -> Tensor:
