@@ -95,6 +95,7 @@ class GPENReplaceCrops(io.ComfyNode):
                 FacesType.Input("faces", tooltip="From Face Crops (GPEN): it says where each crop belongs."),
                 io.Image.Input(
                     "crops",
+                    lazy=True,
                     tooltip="The crops after other nodes worked on them: as many, in the same order, of any size.",
                 ),
             ],
@@ -104,6 +105,11 @@ class GPENReplaceCrops(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, faces: Faces, crops: torch.Tensor) -> io.NodeOutput:
-        faces = replace_crops(faces, crops)
+    def check_lazy_status(cls, faces: Faces, crops: torch.Tensor | None = None) -> list[str]:
+        # Where no face could be cut out nothing makes crops: without them the picture goes on as it is.
+        return ["crops"] if crops is None and any(not face.skipped for face in faces) else []
+
+    @classmethod
+    def execute(cls, faces: Faces, crops: torch.Tensor | None = None) -> io.NodeOutput:
+        faces = faces if crops is None else replace_crops(faces, crops)
         return io.NodeOutput(faces, ui=say(describe(faces), cls))

@@ -78,7 +78,7 @@ class GPENPasteFaces(io.ComfyNode):
 
 
 def _report(faces: Faces) -> str:
-    if any(face.fate.startswith("restored: ") for face in faces):
+    if any(face.crops_let_go for face in faces):
         return "nothing to paste: the crops of so long a clip are not kept. Use Restore Faces (GPEN) to get them."
     if len(faces) and all(face.restored is None for face in faces):
         return "nothing to paste: no face is restored. Restore Faces (GPEN) belongs between finding and pasting."

@@ -58,10 +58,10 @@ def face_crops(
     size = size or max((len(face.restored) for face in moved if face.restored is not None), default=DEFAULT_SIZE)
     done: list[Face] = []
     for face in moved:
-        if face.fate.startswith("skipped"):
+        if face.skipped:
             done.append(replace(face, crop=None, restored=None))
         elif flaw := face.flaw_in(moved.width, moved.height):
-            done.append(replace(face, crop=None, restored=None, fate=f"skipped: {flaw}"))
+            done.append(replace(face, crop=None, restored=None, skipped=True, fate=f"skipped: {flaw}"))
         elif which == "restored" and face.restored is not None:
             done.append(_with_crops_of(face, size))
         else:
@@ -113,7 +113,8 @@ def _cut_out(face: Face, picture: Tensor, size: int) -> Face:
     else:
         crop_to_picture = align(face.landmarks, size)[1]
     crop = crop_face(picture, inverse(crop_to_picture), size)
-    return replace(face, crop=crop, restored=None, crop_to_picture=crop_to_picture, within=None, fate="found")
+    face = replace(face, crop=crop, restored=None, crop_to_picture=crop_to_picture, within=None)
+    return replace(face, crops_let_go=False, fate="found")
 
 
 def _with_crops_of(face: Face, size: int) -> Face:

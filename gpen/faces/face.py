@@ -35,7 +35,12 @@ class Face:
     crop_to_picture: Matrix | None = None
     """(2, 3): from pixels of the crop to pixels of the picture."""
     fate: str = "found"
-    """What became of it, for people to read: "restored", "replaced", or "skipped: " and why."""
+    """What became of it, for people to read, and for nothing to be decided by: "restored", "replaced", "left out", or
+    "skipped"; perhaps a colon and why."""
+    skipped: bool = False
+    """Whether the last step that was to work on it passed it over: it cannot be cut out, or is not to be."""
+    crops_let_go: bool = False
+    """Whether it was restored, and its crops were not kept, as there were so many."""
     weight: float = 1.0
     """How much of it is pasted, 0..1, times the strength that was chosen: less where it appears in a clip or goes."""
     track: int | None = None

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
-from ..errors import PictureError, SettingError
+from ..errors import SettingError
+from ..image.picture import as_mask
 from .boxes import GivenBox, centre, read_boxes
 from .face import Face, Faces
 
@@ -120,8 +121,8 @@ def select_faces(
         boxes: as `read_boxes` takes them, in pixels of the picture: only faces whose middle lies in one of them; and
             for a box without such a face, the face nearest to it.
 
-    Raises `SettingError` for values out of range, numbers that cannot be read and boxes that are none, `PictureError`
-    for a mask that is none or belongs to another number of pictures.
+    Raises `SettingError` for values out of range, numbers that cannot be read, boxes that are none, and masks or boxes
+    of another number of pictures; `PictureError` for a mask that is none.
     """
     if order not in _KEYS:
         raise SettingError.unknown("order of faces", order, ORDERS)
@@ -167,7 +168,9 @@ def select_faces(
             left = left[:count]
         chosen += left
     parted = {
-        id(face): replace(face, fate=f"left out: {reason}" if (reason := reasons[id(face)]) else "chosen")
+        id(face): replace(
+            face, skipped=False, fate=f"left out: {reason}" if (reason := reasons[id(face)]) else "chosen"
+        )
         for face in faces
     }
     return Selected(
@@ -198,26 +201,19 @@ def _check_limit(what: str, least: float, most: float) -> None:
 
 
 def _shares_in_mask(faces: Faces, mask: Tensor) -> dict[int, float] | None:
-    """For each face, by its id, how much of its box lies inside the mask."""
-    if mask.ndim == 2:
-        mask = mask[None]
-    if mask.ndim != 3 or 0 in mask.shape or len(mask) not in (1, faces.frames):
-        raise PictureError(
-            f"expected a mask as (1 or {faces.frames}, height, width), got a tensor of shape {list(mask.shape)}"
-        )
-    if mask.shape[1:] == (64, 64) and not mask.any():
-        return None
-    inside = (mask.detach().cpu() > 0.5).float().numpy()
-    return {id(face): _share_inside(inside[face.frame if len(inside) > 1 else 0], face, faces) for face in faces}
+    """For each face, by its id, how much of its box lies inside the mask; None where it is no mask."""
+    # Of the pictures only their number and size count here: these take no memory.
+    pictures = torch.empty(1).expand(faces.frames, faces.height, faces.width, 1)
+    masks = as_mask(mask, pictures)
+    return None if masks is None else {id(face): _share_inside(masks[face.frame], face) for face in faces}
 
 
-def _share_inside(inside: np.ndarray, face: Face, faces: Faces) -> float:
-    """How much of the part of a face's box that lies in the picture lies where `inside` (H, W) is 1."""
-    scale = [inside.shape[1] / faces.width, inside.shape[0] / faces.height]
-    (left, top), (right, bottom) = (np.reshape(face.box, (2, 2)) * scale).round().astype(int).clip(0).tolist()
-    # A face may be smaller than a pixel of the mask.
-    box = inside[top : max(bottom, top + 1), left : max(right, left + 1)]
-    return cv2.mean(box)[0] if box.size else 0.0
+def _share_inside(mask: Tensor, face: Face) -> float:
+    """How much of the part of a face's box that lies in the picture lies where the mask (H, W) is over 0.5."""
+    (left, top), (right, bottom) = np.reshape(face.box, (2, 2)).round().astype(int).clip(0).tolist()
+    # A face may be smaller than a pixel.
+    box = mask[top : max(bottom, top + 1), left : max(right, left + 1)]
+    return float((box > 0.5).float().mean()) if box.numel() else 0.0
 
 
 def _wanted_by_boxes(faces: Faces, boxes: list[list[GivenBox]]) -> set[int]:
