@@ -20,7 +20,7 @@ from gpen.model.checkpoint import Checkpoint
 from gpen.model.config import GPENConfig
 from gpen.model.loaded import load_network
 from gpen.model.pruning.prune import prune
-from gpen.pipeline import restore_tiled
+from gpen.tiled import restore_tiled
 
 from .measure import interleaved, peak_bytes, psnr
 from .plain import PlainGPEN

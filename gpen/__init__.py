@@ -14,13 +14,16 @@ from .api import detect_faces, find_detector, find_parser, load_model
 from .errors import CheckpointError, DetectorError, DownloadError, GPENError, PictureError, SettingError
 from .faces.crops import face_crops, replace_crops
 from .faces.face import Face, Faces
+from .faces.landmarks import faces_from_landmarks
 from .faces.search import Search
 from .faces.select import Selected, select_faces
 from .faces.track import track_faces
 from .image.lens import correct_lens
 from .image.paste import paste_faces
 from .image.settings import PasteSettings
-from .pipeline import restore, restore_faces, restore_tiled
+from .pipeline import restore
+from .restoring import restore_faces
+from .tiled import restore_tiled
 
 __all__ = [
     "CheckpointError",
@@ -37,6 +40,7 @@ __all__ = [
     "correct_lens",
     "detect_faces",
     "face_crops",
+    "faces_from_landmarks",
     "find_detector",
     "find_parser",
     "load_model",

@@ -7,8 +7,9 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from ..gpen.faces.alignment import PERSPECTIVES
 from ..gpen.faces.face import Faces
 from ..gpen.faces.report import describe
+from ..gpen.image.picture import resized
 from ..gpen.model.strips import DETAIL
-from ..gpen.pipeline import restore_faces
+from ..gpen.restoring import restore_faces
 from .aligned import inpaint_mask_input
 from .comfy import (
     CATEGORY,
@@ -39,6 +40,16 @@ class GPENRestoreFaces(io.ComfyNode):
                 perspective_input(),
                 inpaint_mask_input(),
                 detail_input(),
+                advanced(
+                    io.Boolean.Input(
+                        "tiles",
+                        optional=True,
+                        default=False,
+                        tooltip="Restore a face that is larger than the model's size at its own size, in tiles: for "
+                        "faces many times that size, and for blurred ones. Takes 4 to 25 times as long. "
+                        "Off: such a face is restored whole, and Paste Faces puts back the picture's own detail.",
+                    )
+                ),
             ],
             outputs=[
                 FacesType.Output(display_name="faces", tooltip="The same faces, restored."),
@@ -62,12 +73,20 @@ class GPENRestoreFaces(io.ComfyNode):
         perspective: str = PERSPECTIVES[0],
         mask: torch.Tensor | None = None,
         detail: str = "full",
+        tiles: bool = False,
     ) -> io.NodeOutput:
         faces = restore_faces(
-            model, image, faces, perspective=perspective, inpaint_mask=mask, detail=detail, on_face=progress()
+            model,
+            image,
+            faces,
+            perspective=perspective,
+            inpaint_mask=mask,
+            detail=detail,
+            tiles=tiles,
+            on_face=progress(),
         )
-        before = _batch([face.crop for face in faces if face.crop is not None])
-        after = _batch([face.restored for face in faces if face.restored is not None])
+        before = _batch([face.crop for face in faces if face.crop is not None], model.size)
+        after = _batch([face.restored for face in faces if face.restored is not None], model.size)
         return io.NodeOutput(faces, before, after, ui=say(describe(faces), cls))
 
 
@@ -85,11 +104,13 @@ def detail_input() -> io.WidgetInput:
     )
 
 
-def _batch(crops: list[torch.Tensor]) -> torch.Tensor | ExecutionBlocker:
+def _batch(crops: list[torch.Tensor], size: int) -> torch.Tensor | ExecutionBlocker:
+    """(faces, size, size, 3)"""
     if not crops:
         # What is connected to a picture that does not exist does not run, and that is no error.
         return ExecutionBlocker(None)
-    return on_intermediate_device(torch.stack(crops))
+    # Those that were done in tiles are larger.
+    return on_intermediate_device(torch.cat([resized(crop[None], size, size) for crop in crops]))
 
 
 def perspective_input() -> io.WidgetInput:

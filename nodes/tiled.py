@@ -3,7 +3,7 @@
 import torch
 from comfy_api.latest import io
 
-from ..gpen.pipeline import restore_tiled
+from ..gpen.tiled import OVERLAP, restore_tiled
 from .comfy import CATEGORY, ManagedModel, ModelType, aliases, on_intermediate_device, progress
 
 
@@ -21,7 +21,7 @@ class GPENRestoreTiled(io.ComfyNode):
                 io.Image.Input("image", tooltip="The picture to restore, of any size."),
                 io.Int.Input(
                     "overlap",
-                    default=64,
+                    default=OVERLAP,
                     min=0,
                     max=1024,
                     step=8,
