@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.mirror import Mirror
+from tests.networks import write_small
 from tools.client import Client
 from tools.comfyui import ROOT, Server
 
@@ -45,6 +46,12 @@ def server(tmp_path_factory: pytest.TempPathFactory, mirror: Mirror, elsewhere: 
     here = dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1,localhost")
     with Server(base, arguments, {"GPEN_MIRROR": mirror.url, **nowhere, **here}) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def small(server: Server) -> Path:
+    """A model file of the server: a small network of random numbers, which is quick and whose faces are plain."""
+    return write_small(server.base / "models" / "gpen" / "small.safetensors")
 
 
 @pytest.fixture

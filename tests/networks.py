@@ -1,7 +1,10 @@
 """Networks whose output is known."""
 
+from pathlib import Path
+
 import torch
 
+from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
 from gpen.model.loaded import GPENModel
 from gpen.model.network import GPEN
@@ -31,3 +34,12 @@ class Negative(GPENModel):
         if len(x) > self.room:
             raise self.error
         return 1 - x if self.task == "segmentation" else -x
+
+
+def write_small(path: Path) -> Path:
+    """Write a network of 64×64 pixels and random numbers, always the same. What it is for follows from its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    generator = torch.Generator().manual_seed(0)
+    shapes = GPENConfig.released(64, 1, 1 / 16, 32, 2).official_shapes()
+    write_checkpoint(path, {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()})
+    return path

@@ -6,6 +6,7 @@ It is NASA's portrait of Eileen Collins (public domain), as scikit-image carries
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -69,3 +70,100 @@ def group(shared: Path, sides: tuple[int, ...] = (320, 220, 140, 90)) -> Pixels:
         picture[:side, left : left + side] = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
         left += side
     return picture
+
+
+def blurry_group(shared: Path) -> Pixels:
+    """Four people, each smaller than the one left of it, the second out of focus."""
+    picture = group(shared)
+    picture[:220, 320:540] = cv2.GaussianBlur(picture[:220, 320:540], (0, 0), 6)
+    return picture
+
+
+def scaled(picture: Pixels, scale: float) -> Pixels:
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how), np.uint8)
+
+
+def tilted(picture: Pixels, degrees: float) -> Pixels:
+    """Turned anticlockwise around its middle; what comes into its corners continues its edge."""
+    matrix = _rotation(picture, degrees)
+    return np.asarray(cv2.warpAffine(picture, matrix, picture.shape[1::-1], borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def tilted_points(points: npt.NDArray[np.floating], picture: Pixels, degrees: float) -> npt.NDArray[np.floating]:
+    """Where places (N, 2) of a picture are once it is `tilted`."""
+    matrix = _rotation(picture, degrees)
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def _rotation(picture: Pixels, degrees: float) -> npt.NDArray[np.floating]:
+    height, width = picture.shape[:2]
+    return np.asarray(cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1), np.float64)
+
+
+def far_away(scale: float, height: int = 200, width: int = 300) -> Pixels:
+    """The whole photograph, `scale` as large, in a grey picture."""
+    small = scaled(data.astronaut(), scale)
+    picture = np.full((height, width, 3), 110, np.uint8)
+    top, left = (height - len(small)) // 2, (width - len(small)) // 2
+    picture[top : top + len(small), left : left + len(small)] = small
+    return picture
+
+
+def near_and_far() -> Pixels:
+    """Two heads, one behind the other: the right one is smaller, and masks that are grown by 20 % overlap."""
+    near = photograph()
+    far = scaled(near[:, ::-1], 0.7)
+    picture = np.full((220, 280, 3), 110, np.uint8)
+    picture[-len(far) :, -far.shape[1] :] = far
+    picture[:, :165] = near[:, :165]
+    return picture
+
+
+def with_hand(picture: Pixels) -> tuple[Pixels, tuple[slice, slice]]:
+    """A green glove before the cheek of `photograph`, and its place."""
+    place = np.s_[120:170, 120:150]
+    covered = picture.copy()
+    covered[place] = 30, 220, 40
+    return covered, place
+
+
+def portrait(shared: Path) -> Pixels:
+    """The head of an official portrait (public domain): its face is larger than a crop of 256 pixels."""
+    return np.ascontiguousarray(_official(shared, "us-senate/amy-klobuchar")[100:700, 212:812])
+
+
+def turned_aside(shared: Path) -> Pixels:
+    """An official portrait (public domain) that looks far to the side."""
+    return scaled(_official(shared, "us-house/sean-casten"), 0.25)
+
+
+def _official(shared: Path, name: str) -> Pixels:
+    return np.asarray(cv2.cvtColor(cv2.imread(str(shared / "faces" / f"{name}.jpg")), cv2.COLOR_BGR2RGB), np.uint8)
+
+
+class Case(NamedTuple):
+    """The photograph as somebody may have it, what it was before the damage, and where its eyes are."""
+
+    picture: Pixels
+    original: Pixels
+    eyes: npt.NDArray[np.floating]
+
+
+def cases() -> dict[str, Case]:
+    """The photograph at several scales, tilts and damages."""
+    eyes = np.array([[85.0, 102], [132, 103]])
+    made: dict[str, Case] = {}
+    for scale, degrees, damage in (
+        (0.4, 12, Damage.JPEG),
+        (0.7, -25, Damage.NOISE),
+        (1, 30, None),
+        (1.5, -12, Damage.SMALL),
+        (2.5, 20, Damage.NOISE),
+    ):
+        original = tilted(scaled(photograph(), scale), degrees)
+        picture = tilted(scaled(damaged(damage), scale), degrees) if damage else original
+        there = tilted_points((eyes + 0.5) * scale - 0.5, picture, degrees)
+        name = f"{scale:g} times as large, tilted by {degrees}°, {damage.value if damage else 'undamaged'}"
+        made[name] = Case(picture, original, there)
+    return made

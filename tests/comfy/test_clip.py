@@ -1,10 +1,13 @@
-"""A clip through the nodes: tracked, a missed frame filled in, and lens distortion taken out and put back."""
+"""A clip through the nodes: tracked, calmed, missed frames filled in, faces faded in and out."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
 
 import gpen
 from tests.photograph import Damage, damaged, photograph
+from tests.stations import assert_shows, find, load, network, paste, restore, show, show_mask, tensor, text
 from tools.client import Client, Graph
 
 
@@ -50,3 +53,46 @@ def test_clip_through_the_stations(client: Client) -> None:
     )
     one.add("PreviewImage", images=whole.out())
     assert "3 faces found in 1 track, 3 restored" in client.run(one).outputs[whole.id]["text"][0]
+
+
+def test_face_that_comes_and_goes_is_faded(client: Client, small: Path) -> None:
+    nobody, somebody = np.full_like(photograph(), 128), photograph()
+    frames = nobody, somebody, somebody, nobody, somebody, somebody, somebody, nobody
+    graph = Graph()
+    clip = load(graph, client, *frames)
+    found = find(graph, clip)
+    tracked = graph.add("GPENTrackFaces", faces=found.out(), smoothing=0.5, max_gap=2, fade=2, min_length=1)
+    pasted = paste(graph, clip, restore(graph, clip, tracked, small))
+    shown, masks = show(graph, pasted), show_mask(graph, pasted)
+    run = client.run(graph)
+    assert text(run, tracked).startswith("6 faces found in 1 track, 1 filled in")
+    faces = gpen.track_faces(gpen.detect_faces(tensor(*frames), "mtcnn"), smoothing=0.5, max_gap=2, fade=2)
+    faces = gpen.restore_faces(network(small), tensor(*frames), faces)
+    assert_shows(client.pictures(run, shown), gpen.paste_faces(tensor(*frames), faces).image)
+    most = [mask.max() / 255 for mask in client.pictures(run, masks)]
+    np.testing.assert_allclose(most, [0, 1 / 3, 2 / 3, 1, 1, 2 / 3, 1 / 3, 0], atol=0.01)
+
+
+def test_smoothing_makes_a_face_calm(client: Client, small: Path) -> None:
+    """Found in frames with noise, and cut out of frames without: what moves in the crops is the place of the face."""
+    noise = np.random.default_rng(0).normal(0, 20, (5, *photograph().shape))
+    noisy = (photograph() + noise).clip(0, 255).astype(np.uint8)
+    graph = Graph()
+    found = find(graph, load(graph, client, *noisy))
+    still = load(graph, client, *[photograph()] * 5)
+    nodes = []
+    for smoothing in (0.0, 1.0):
+        tracked = graph.add("GPENTrackFaces", faces=found.out(), smoothing=smoothing, max_gap=0, fade=0, min_length=5)
+        nodes.append(show(graph, restore(graph, still, tracked, small), 1))
+    run = client.run(graph)
+    moved = [np.abs(np.diff(np.stack(client.pictures(run, node)).astype(int), axis=0)).mean() for node in nodes]
+    assert moved[1] < moved[0] / 2
+
+
+def test_what_is_seen_too_seldom_is_left_out(client: Client) -> None:
+    graph = Graph()
+    found = find(graph, load(graph, client, np.full_like(photograph(), 128), photograph(), 0 * photograph()))
+    tracked = graph.add("GPENTrackFaces", faces=found.out(), smoothing=0.5, max_gap=0, fade=0, min_length=2)
+    count = graph.add("PreviewAny", source=tracked.out(1))
+    run = client.run(graph)
+    assert text(run, found).startswith("1 face found") and text(run, count) == "0"

@@ -1,17 +1,19 @@
-"""Crops, whole pictures and the networks for other tasks, in a real server."""
+"""Crops of faces in a real server: out to any other node and back in, as boxes, masks and segments."""
 
-import cv2
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from skimage import data
 
 import gpen
+from gpen.faces.regions import segments
+from gpen.faces.report import describe
 from gpen.image.picture import to_uint8
-from gpen.model.checkpoint import write_checkpoint
-from gpen.model.config import GPENConfig
-from tests.photograph import photograph
-from tools.client import Client, Graph, Node, Pixels
-from tools.comfyui import Server
+from tests.photograph import group, photograph, tilted
+from tests.stations import assert_shows, find, load, network, restore, say, show, tensor, text
+from tools.client import Client, Graph, Node, NodeFailed, Pixels
 
 
 def cut(graph: Graph, client: Client, picture: Pixels) -> tuple[Node, Node]:
@@ -46,35 +48,74 @@ def test_any_node_can_work_on_the_crops(client: Client) -> None:
     assert run.outputs[crops.id]["text"][0].startswith("1 face found")
 
 
-def test_crops_of_no_face_do_not_run(client: Client) -> None:
+def test_where_there_is_no_face_the_picture_goes_on(client: Client) -> None:
     graph = Graph()
     image, crops = cut(graph, client, data.coffee()[:128, :128])
-    shown = pasted(graph, image, crops)
-    mask = graph.add("PreviewImage", images=graph.add("MaskToImage", mask=crops.out(2)).out())
+    inverted = graph.add("ImageInvert", image=crops.out())
+    shown = pasted(graph, image, crops, inverted)
+    before = graph.add("PreviewImage", images=image.out())
     run = client.run(graph)
-    assert shown.id not in run.outputs and mask.id in run.outputs
+    assert inverted.id not in run.executed
+    np.testing.assert_array_equal(client.pictures(run, shown)[0], client.pictures(run, before)[0])
 
 
-def test_inpainting_fills_the_mask_alone(server: Server, client: Client) -> None:
-    folder = server.base / "models" / "gpen"
-    folder.mkdir(parents=True, exist_ok=True)
-    shapes = GPENConfig.released(64, 1, 1 / 16, 32, 2).official_shapes()
-    # The name it was released under says what it is for.
-    write_checkpoint(folder / "GPEN-Inpainting-1024.safetensors", {n: torch.randn(s) for n, s in shapes.items()})
-
-    hole = np.zeros(photograph().shape[:2], np.uint8)
-    cv2.line(hole, (90, 110), (150, 120), 255, 7)
+def test_faces_that_were_never_cut_out_are_an_error(client: Client) -> None:
     graph = Graph()
-    # LoadImage gives what is transparent as a mask.
-    transparent = np.dstack([photograph(), 255 - hole])
-    image = graph.add("LoadImage", image=client.upload(transparent, "hole.png"))
-    model = graph.add("GPENLoadModel", file="GPEN-Inpainting-1024.safetensors", precision="fp32", memory="normal")
-    whole = graph.add("GPENRestoreAligned", model=model.out(), image=image.out(), strength=1.0, mask=image.out(1))
-    found = graph.add("GPENDetectFaces", image=image.out(), detector="mtcnn", threshold=0.0)
-    restored = graph.add("GPENRestoreFaces", model=model.out(), image=image.out(), faces=found.out(), mask=image.out(1))
-    paste = graph.add("GPENPasteFaces", image=image.out(), faces=restored.out(), strength=1.0, mask="oval")
-    before, *after = (graph.add("PreviewImage", images=node.out()) for node in (image, whole, paste))
+    image, crops = cut(graph, client, photograph())
+    pasted(graph, image, crops)
+    back = next(node for node in graph.nodes if node.class_type == "GPENReplaceCrops")
+    back.inputs["faces"] = next(node for node in graph.nodes if node.class_type == "GPENDetectFaces").out()
+    with pytest.raises(NodeFailed, match="use the faces that came with the crops"):
+        client.run(graph)
+
+
+def test_crops_of_several_people_come_back_larger(client: Client, shared: Path) -> None:
+    people = tilted(group(shared, (200, 140)), 14)
+    graph = Graph()
+    image, crops = cut(graph, client, people)
+    inverted = graph.add("ImageInvert", image=crops.out())
+    larger = graph.add("ImageScaleBy", image=inverted.out(), upscale_method="nearest-exact", scale_by=2.0)
+    shown = pasted(graph, image, crops, larger)
     run = client.run(graph)
-    for shown in after:
-        changed = (client.pictures(run, shown)[0] != client.pictures(run, before)[0]).any(axis=2)
-        assert changed[hole > 0].mean() > 0.9 and not changed[hole == 0].any()
+    assert text(run, crops).startswith("2 faces found")
+    given = gpen.face_crops(tensor(people), gpen.detect_faces(tensor(people), "mtcnn"), size=256)
+    twice = (1 - given.crops).repeat_interleave(2, 1).repeat_interleave(2, 2)
+    expected = gpen.paste_faces(tensor(people), gpen.replace_crops(given.faces, twice))
+    assert_shows(client.pictures(run, shown), expected.image)
+    inside = expected.mask[0].numpy() > 0.99
+    negative = np.abs(client.pictures(run, shown)[0][inside].astype(int) - (255 - people[inside]))
+    assert negative.mean() < 12
+
+
+def test_segments_are_those_of_one_picture(client: Client) -> None:
+    graph = Graph()
+    _, crops = cut(graph, client, photograph())
+    shown = say(graph, crops, 3)
+    written = text(client.run(graph), shown)
+    given = gpen.face_crops(tensor(photograph()), gpen.detect_faces(tensor(photograph()), "mtcnn"), size=256)
+    (height, width), (segment,) = segments(tensor(photograph()), given.faces)
+    assert written.startswith(f"(({height}, {width}), [SEG(")
+    assert f"crop_region={segment.crop_region}, bbox={segment.bbox}, label='face'" in written
+    graph = Graph()
+    image = load(graph, client, photograph(), photograph())
+    inputs = {"faces": find(graph, image).out(), "image": image.out(), "which": "original", "size": 64}
+    say(graph, graph.add("GPENFaceCrops", **inputs), 3)
+    with pytest.raises(NodeFailed, match="use boxes or mask, or give the pictures one by one"):
+        client.run(graph)
+
+
+def test_before_and_after_are_what_went_into_the_network_and_came_out(
+    client: Client, shared: Path, small: Path
+) -> None:
+    people = group(shared, (200, 140))
+    graph = Graph()
+    image = load(graph, client, people)
+    restored = restore(graph, image, find(graph, image), small)
+    before, after = show(graph, restored, 1), show(graph, restored, 2)
+    run = client.run(graph)
+    faces = gpen.detect_faces(tensor(people), "mtcnn")
+    faces = gpen.restore_faces(network(small), tensor(people), faces)
+    assert_shows(client.pictures(run, before), torch.stack([face.crop for face in faces if face.crop is not None]))
+    made = torch.stack([face.restored for face in faces if face.restored is not None])
+    assert_shows(client.pictures(run, after), made)
+    assert len(client.pictures(run, before)) == 2 and text(run, restored) == describe(faces)

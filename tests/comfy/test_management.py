@@ -11,6 +11,7 @@ import torch
 
 from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
+from tests.photograph import photograph
 from tools.comfyui import ROOT, provide
 
 
@@ -172,3 +173,17 @@ def test_auto_precision_follows_the_card(
 def test_precision_of_the_loaded_network(management: Any, file: Path, precision: str, dtype: torch.dtype) -> None:
     model = managed(file, precision)
     assert model.network.encoder[0].weight.dtype == model.dtype == dtype
+
+
+def test_pasting_says_why_there_is_nothing_to_paste(pack: ModuleType) -> None:
+    """A clip whose crops `restore` lets go would have to be long: here it may keep none."""
+    library, pipeline, paste = (sys.modules[f"gpen_pack.{name}"] for name in ("gpen", "gpen.pipeline", "nodes.paste"))
+    picture = torch.from_numpy(photograph())[None].float() / 255
+    model, detector = library.load_model("preview", device="cpu"), library.find_detector("mtcnn")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "MOST_KEPT", 0)
+        let_go = library.restore(model, picture, detector).faces
+    assert paste._report(let_go).startswith("nothing to paste: the crops of so long a clip are not kept.")
+    found = library.detect_faces(picture, detector)
+    assert paste._report(found).startswith("nothing to paste: no face is restored.")
+    assert paste._report(library.restore_faces(model, picture, let_go)).startswith("1 face found, 1 restored")

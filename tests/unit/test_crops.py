@@ -96,6 +96,15 @@ def test_round_trip_of_unchanged_crops_changes_nothing(
         assert [face.fate.split(":")[0] for face in back] == ["unchanged", "skipped", "unchanged", "skipped"]
 
 
+def test_who_is_left_out_does_not_depend_on_words(astronaut: torch.Tensor, found: gpen.Faces) -> None:
+    faces = found.with_faces([replace(found[0], skipped=True), replace(found[2], fate="skipped the queue")])
+    cut = gpen.face_crops(astronaut, faces, size=64)
+    assert [face.crop is None for face in cut.faces] == [True, False]
+    # Whoever is chosen anew is cut out anew.
+    again = gpen.face_crops(astronaut, gpen.select_faces(cut.faces).chosen, size=64)
+    assert not any(face.skipped for face in again.faces) and len(again.crops) == 2
+
+
 def test_round_trip_of_restored_crops_pastes_what_would_have_been_pasted(
     astronaut: torch.Tensor, found: gpen.Faces
 ) -> None:

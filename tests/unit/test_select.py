@@ -4,7 +4,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,8 +12,9 @@ import gpen
 from gpen.faces.alignment import template
 from gpen.faces.report import describe
 from gpen.faces.select import ORDERS, read_numbers
+from tests.choices import choices
 from tests.networks import Negative
-from tests.photograph import group
+from tests.photograph import blurry_group, group
 
 DETECTORS = ("mtcnn", "yunet")
 
@@ -152,21 +152,26 @@ def test_numbers_are_read() -> None:
 @pytest.fixture(scope="module", params=DETECTORS)
 def people(request: pytest.FixtureRequest, shared: Path) -> tuple[torch.Tensor, gpen.Faces]:
     """Four people, each smaller than the one left of it, the second out of focus; and their faces."""
-    pixels = group(shared)
-    pixels[:220, 320:540] = cv2.GaussianBlur(pixels[:220, 320:540], (0, 0), 6)
-    picture = torch.from_numpy(pixels)[None].float() / 255
+    picture = torch.from_numpy(blurry_group(shared))[None].float() / 255
     return picture, gpen.detect_faces(picture, request.param, 0.6, {"detector": [shared / "weights"]})
 
 
-def test_people_in_a_group_by_size_place_and_sharpness(people: tuple[torch.Tensor, gpen.Faces]) -> None:
+def test_every_choice_among_people_in_a_group(people: tuple[torch.Tensor, gpen.Faces]) -> None:
     _, faces = people
-    by_place = gpen.select_faces(faces, order="leftmost").chosen
-    assert len(by_place) == 4
-    assert [one.box for one in gpen.select_faces(faces, order="largest").chosen] == [one.box for one in by_place]
-    assert gpen.select_faces(faces, order="blurriest", count=1).chosen[0].box == by_place[1].box
-    blurry = gpen.select_faces(faces, max_sharpness=40)
-    assert [one.box for one in blurry.chosen] == [by_place[1].box], describe(blurry.all)
-    assert [one.box for one in gpen.select_faces(faces, max_size=52).chosen] == [by_place[3].box], describe(faces)
+    from_left = sorted(faces, key=lambda one: one.box[0])
+    for settings, expected in choices(faces):
+        selected = gpen.select_faces(faces, **settings)
+        where = [[one.box for one in from_left].index(chosen.box) + 1 for chosen in selected.chosen]
+        assert set(where) == expected and len(where) == len(expected), (settings, describe(selected.all))
+        assert len(selected.rest) == 4 - len(expected)
+
+
+def test_so_many_of_each_picture_of_a_batch(people: tuple[torch.Tensor, gpen.Faces]) -> None:
+    _, faces = people
+    both = [*faces, *(replace(one, frame=1) for one in faces)]
+    two = gpen.select_faces(gpen.Faces(tuple(both), faces.width, faces.height, 2), order="largest", count=1)
+    largest = max(faces, key=lambda one: one.size).box
+    assert [(one.frame, one.box) for one in two.chosen] == [(0, largest), (1, largest)]
 
 
 def test_only_the_chosen_face_is_touched(people: tuple[torch.Tensor, gpen.Faces]) -> None:

@@ -182,7 +182,7 @@ def test_inpainting_passes_over_faces_that_the_mask_does_not_touch() -> None:
     mask[:4, :4] = 1
     model = Painter("inpainting")
     done = gpen.restore_faces(model, head(), face_at(100, 100), inpaint_mask=mask)
-    assert done[0].fate == "skipped: the mask does not touch it" and not len(model.seen)
+    assert done[0].fate == "skipped: the mask does not touch it" and done[0].skipped and not len(model.seen)
     assert torch.equal(gpen.paste_faces(head(), done).image, head())
 
 
@@ -193,6 +193,8 @@ def test_skipped_face_loses_what_an_earlier_run_made_of_it() -> None:
     mask[:4, :4] = 1
     done = gpen.restore_faces(Painter("inpainting"), head(), restored, inpaint_mask=mask)
     assert torch.equal(gpen.paste_faces(head(), done).image, head())
+    again = gpen.restore_faces(Painter("restoration"), head(), done)
+    assert not again[0].skipped and not torch.equal(gpen.paste_faces(head(), again).image, head())
 
 
 def test_inpainting_mask_moves_with_an_upscaled_picture() -> None:
