@@ -6,7 +6,7 @@ The topics are "demo" and the files of `docs/sheets`; without one, all are made.
 import os
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -26,10 +26,24 @@ from . import sheets
 DOCS = Path(__file__).parent
 HELP = DOCS.parent / "web" / "docs"
 # Topics that are seen in the help of a node, too: docs/ is not part of what is published.
-HELPS = {"demo": "GPENRestore", "selection": "GPENSelectFaces", "paste": "GPENPasteFaces", "crops": "GPENFaceCrops"}
+HELPS = {
+    "demo": "GPENRestore",
+    "finding": "GPENDetectFaces",
+    "selection": "GPENSelectFaces",
+    "clip": "GPENTrackFaces",
+    "turned": "GPENRestoreFaces",
+    "paste": "GPENPasteFaces",
+    "crops": "GPENFaceCrops",
+}
 HELP_WIDTH = 720
-# What a repository should carry of one sheet.
+# What a repository should carry of one sheet, and of its copy in the help.
 MOST_BYTES = 200_000
+HELP_MOST_BYTES = 120_000
+# How high a line of a caption is: of a sheet 1280 wide that a page shows 720 wide, 12 pixels are left of 22.
+LETTERS = 22
+LINE = 27
+# Between two cells, in pixels.
+GAP = 6
 
 Row = npt.NDArray[np.uint8]
 """(H, W, 3) RGB"""
@@ -79,19 +93,26 @@ def for_help(topic: str) -> None:
     picture.thumbnail((HELP_WIDTH, HELP_WIDTH * 2), Image.Resampling.LANCZOS)
     folder = HELP / HELPS[topic]
     folder.mkdir(parents=True, exist_ok=True)
-    picture.save(folder / f"{topic}.jpg", quality=75)
+    (folder / f"{topic}.jpg").write_bytes(jpeg(np.asarray(picture), HELP_MOST_BYTES, best=75))
 
 
 def sheet(topic: str) -> None:
-    """The sheet of `docs/sheets/<topic>.py`, in the best JPEG quality that stays within `MOST_BYTES`."""
+    """The sheet of `docs/sheets/<topic>.py`."""
     picture = stacked(import_module(f"{sheets.__name__}.{topic}").make())
-    for quality in range(95, 4, -5):
-        _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-        if len(data) <= MOST_BYTES:
-            break
+    data = jpeg(picture, MOST_BYTES)
     path = DOCS / f"{topic}.jpg"
-    path.write_bytes(data.tobytes())
+    path.write_bytes(data)
     print(f"{path}: {picture.shape[1]}×{picture.shape[0]}, {len(data) // 1000} kB")
+
+
+def jpeg(picture: Row, most_bytes: int, best: int = 95) -> bytes:
+    """A picture in the best JPEG quality, up to `best`, that stays within so many bytes."""
+    data = b""
+    for quality in range(best, 4, -5):
+        data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+        if len(data) <= most_bytes:
+            break
+    return data
 
 
 def stacked(rows: Sequence[Row]) -> Row:
@@ -102,12 +123,49 @@ def stacked(rows: Sequence[Row]) -> Row:
     )
 
 
+def captioned(cells: Mapping[str, Row]) -> Row:
+    """A row of cells of one height, each under a white strip that says what it shows, in as many lines as it takes.
+
+    Pillow's own letters lack × and → and dashes: x and "to" and - do.
+    """
+    font = ImageFont.load_default(LETTERS)
+    texts = [_wrapped(text, font, cell.shape[1]) for text, cell in cells.items()]
+    most = max(len(lines) for lines in texts)
+    row: list[Row] = []
+    for lines, cell in zip(texts, cells.values(), strict=True):
+        strip = Image.new("RGB", (cell.shape[1], LINE * most + 2 * GAP), "white")
+        draw = ImageDraw.Draw(strip)
+        for i, line in enumerate(lines):  # the last line is next to the cell
+            draw.text((2, GAP + LINE * (most - len(lines) + i)), line, (30, 30, 30), font)
+        row += [np.concatenate([np.asarray(strip), cell]), np.full((strip.height + len(cell), GAP, 3), 255, np.uint8)]
+    return np.concatenate(row[:-1], axis=1)
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        lines[-1:] = [longer] if font.getlength(longer) <= width - 4 else [lines[-1], word]
+    return [line for line in lines if line]
+
+
+def scaled(picture: Row, width: int) -> Row:
+    """The same picture, `width` wide."""
+    height = round(picture.shape[0] * width / picture.shape[1])
+    return np.array(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
+
+
 def shared_faces() -> Path:
     """The public-domain portraits that lie beside the repository (`$SHARED`); says so where they are absent."""
     faces = Path(os.environ.get("SHARED") or DOCS.parents[1] / "shared") / "faces"
     if not faces.is_dir():
         sys.exit(f"error: this sheet needs the portraits, and there is no folder {faces}: name its parent in SHARED")
     return faces
+
+
+def portrait(file: str | Path, side: int) -> Row:
+    """One of `shared_faces()`, which are square, `side` pixels high and wide."""
+    return scaled(np.array(Image.open(shared_faces() / file).convert("RGB")), side)
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ def small_card() -> Template:
     note = """## 2 GB card
 
 `memory: low` computes a face in strips: the same result, a little slower, in a fraction of the memory.
-`precision: fp8` keeps the weights in half of the memory that `fp16` takes. `count: 3` restores three faces of a
+`precision: fp8` keeps the weights in 60 % of the memory that `fp16` takes. `count: 3` restores three faces of a
 picture at most."""
     return Template("gpen_2gb_card", note, graph, saved)
 

@@ -7,7 +7,7 @@ import torch
 import gpen
 from gpen.image.picture import to_uint8
 
-from ..pictures import Row, shared_faces
+from ..pictures import Row, captioned, portrait
 
 PEOPLE = ("amy-klobuchar", "angus-king", "alejandro-padilla", "ben-lujan")
 SIDE = 300
@@ -16,24 +16,29 @@ SIDE = 300
 def make() -> list[Row]:
     """Three rows: the group before and after, the crops as they went out, and as they came back."""
     group = _group()
-    cut = gpen.face_crops(group, gpen.detect_faces(group, "mtcnn"), size=SIDE)
+    faces = gpen.select_faces(gpen.detect_faces(group, "mtcnn"), order="leftmost").chosen
+    cut = gpen.face_crops(group, faces, size=SIDE)
     changed = _in_sepia(cut.crops)
     changed[1] = cut.crops[1]  # one comes back as it was
     after = gpen.paste_faces(group, gpen.replace_crops(cut.faces, changed)).image
-    pictures = torch.cat([group, after], dim=2)
-    return [to_uint8(pictures[0]), *(to_uint8(torch.cat(list(crops), dim=1)) for crops in (cut.crops, changed))]
+    return [
+        captioned({"a group": to_uint8(group)[0], "its crops pasted back": to_uint8(after)[0]}),
+        captioned({f"crop {n}, size = {SIDE}": crop for n, crop in enumerate(to_uint8(cut.crops), 1)}),
+        captioned(
+            {f"{n}: {'unchanged' if n == 2 else 'made sepia'}": crop for n, crop in enumerate(to_uint8(changed), 1)}
+        ),
+    ]
 
 
 def _group() -> torch.Tensor:
     """(1, H, W, 3): four portraits, each held at another angle."""
     portraits = []
     for name, angle in zip(PEOPLE, (-14, 6, 20, -8), strict=True):
-        pixels = cv2.imread(str(shared_faces() / "us-senate" / f"{name}.jpg"))
-        pixels = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        pixels = portrait(f"us-senate/{name}.jpg", SIDE)
         turn = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), angle, 1)
         turned = cv2.warpAffine(pixels, turn, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
         portraits.append(cv2.resize(turned, (SIDE // 2, SIDE // 2), interpolation=cv2.INTER_AREA))
-    return torch.from_numpy(np.concatenate(portraits, axis=1)[None, ..., ::-1].astype(np.float32) / 255)
+    return torch.from_numpy(np.concatenate(portraits, axis=1)[None].astype(np.float32) / 255)
 
 
 def _in_sepia(crops: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from skimage import data
 from torch import Tensor
@@ -14,39 +13,48 @@ import gpen
 from gpen.image.files import read_picture
 from gpen.image.picture import to_uint8
 
-from ..pictures import shared_faces
+from ..pictures import Row, captioned, shared_faces
 
 SIDE = 320
 
 
-def make() -> list[npt.NDArray[np.uint8]]:
+def make() -> list[Row]:
     """Large faces, sharp and noisy; skin; colour; grain."""
     portrait = read_picture(shared_faces() / "us-senate" / "amy-klobuchar.jpg").rgb
     noisy = _noisy(portrait, 0.05)
     model, detector = gpen.load_model("preview", device="cpu"), gpen.find_detector("mtcnn")
     rows = []
-    for picture in (portrait, noisy):
+    for name, picture in (("a face larger than the model", portrait), ("the same with noise", noisy)):
         faces = gpen.restore_faces(model, picture, gpen.detect_faces(picture, detector))
-        pasted = [gpen.paste_faces(picture, faces, large_faces=choice).image for choice in ("off", "keep detail")]
-        rows.append(_row(faces[0], 0.3, picture, *pasted))
+        pasted = {
+            f"large_faces = {choice}": gpen.paste_faces(picture, faces, large_faces=choice).image
+            for choice in ("off", "keep detail")
+        }
+        rows.append(_row(faces[0], 0.3, {name: picture} | pasted))
 
     # A restorer that only smooths shows the skin alone.
     face = gpen.restore_faces(model, portrait, gpen.detect_faces(portrait, detector))[0]
     faces = gpen.Faces((_changed(face, lambda crop: cv2.GaussianBlur(crop, (0, 0), 0.8)),), *_size(portrait), 1)
-    smooth = [gpen.paste_faces(portrait, faces, skin=skin, large_faces="off").image for skin in (1.0, 0.3, 0.0)]
-    rows.append(_row(face, 0.3, portrait, *smooth))
+    smooth = {
+        f"skin = {skin:g}": gpen.paste_faces(portrait, faces, skin=skin, large_faces="off").image
+        for skin in (1.0, 0.3, 0.0)
+    }
+    rows.append(_row(face, 0.3, {"skin as it was": portrait} | smooth))
 
     astronaut = torch.from_numpy(data.astronaut())[None].float() / 255
     face = gpen.restore_faces(model, astronaut, gpen.detect_faces(astronaut, detector))[0]
     tint = np.array([0.85, 0.97, 1.12], np.float32)
     faces = gpen.Faces((_changed(face, lambda crop: crop * tint),), *_size(astronaut), 1)
-    tinted = [gpen.paste_faces(astronaut, faces, color=color).image for color in ("off", "mild", "full")]
-    rows.append(_row(face, 0.8, astronaut, *tinted))
+    tinted = {
+        f"color = {color}{said}": gpen.paste_faces(astronaut, faces, color=color).image
+        for color, said in (("off", ": it came back blue"), ("mild", ""), ("full", ""))
+    }
+    rows.append(_row(face, 0.8, {"colours as they were": astronaut} | tinted))
 
     grainy = _noisy(astronaut, 0.06)
     faces = gpen.restore_faces(model, grainy, gpen.detect_faces(astronaut, detector))
-    grains = [gpen.paste_faces(grainy, faces, grain=grain).image for grain in (0.0, 1.0)]
-    rows.append(_row(face, 0.8, grainy, *grains))
+    grains = {f"grain = {grain:g}": gpen.paste_faces(grainy, faces, grain=grain).image for grain in (0.0, 1.0)}
+    rows.append(_row(face, 0.8, {"a noisy picture": grainy} | grains))
     return rows
 
 
@@ -63,11 +71,18 @@ def _changed(face: gpen.Face, change: Callable[[np.ndarray], np.ndarray]) -> gpe
     return replace(face, restored=torch.from_numpy(change(face.crop.numpy()).astype(np.float32)))
 
 
-def _row(face: gpen.Face, share: float, *pictures: Tensor) -> npt.NDArray[np.uint8]:
+def _row(face: gpen.Face, share: float, pictures: dict[str, Tensor]) -> Row:
     """The middle of a face, `share` of its crop high and wide, in each picture."""
     assert face.crop_to_picture is not None and face.crop is not None
     x, y = face.landmarks.mean(0)
     half = share * len(face.crop) * np.linalg.norm(face.crop_to_picture[:, 0]) / 2
     top, bottom, left, right = (round(max(0.0, v)) for v in (y - half, y + half, x - half, x + half))
-    cuts = [to_uint8(picture[0])[top:bottom, left:right] for picture in pictures]
-    return np.concatenate([cv2.resize(cut, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for cut in cuts], axis=1)
+    return captioned(
+        {
+            name: np.asarray(
+                cv2.resize(to_uint8(picture[0])[top:bottom, left:right], (SIDE, SIDE), interpolation=cv2.INTER_CUBIC),
+                np.uint8,
+            )
+            for name, picture in pictures.items()
+        }
+    )

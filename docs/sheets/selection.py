@@ -5,9 +5,10 @@ import numpy as np
 import torch
 
 import gpen
-from docs.pictures import Row, shared_faces
 from gpen.image.picture import to_uint8
 from gpen.image.preview import draw_faces
+
+from ..pictures import Row, captioned, portrait, shared_faces
 
 # Official portraits of the US House (public domain): how high and wide each is shown, and by how much it is blurred.
 PEOPLE = ((250, 0), (190, 3), (150, 0), (110, 0), (220, 4))
@@ -20,9 +21,9 @@ def make() -> list[Row]:
     largest = gpen.select_faces(every, order="largest", count=2)
     blurry = gpen.select_faces(every, max_sharpness=45)
     return [
-        to_uint8(draw_faces(picture, every))[0],
-        _framed(picture, largest, "order: largest, count: 2"),
-        _framed(picture, blurry, "max_sharpness: 45"),
+        captioned({"order = leftmost": to_uint8(draw_faces(picture, every))[0]}),
+        captioned({"order = largest, count = 2": _framed(picture, largest)}),
+        captioned({"max_sharpness = 45": _framed(picture, blurry)}),
     ]
 
 
@@ -31,20 +32,17 @@ def _group() -> torch.Tensor:
     height = max(side for side, _ in PEOPLE)
     columns: list[Row] = []
     for file, (side, blur) in zip(files, PEOPLE, strict=False):
-        portrait = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
-        small = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
+        small = portrait(file, side)
         if blur:
-            small = cv2.GaussianBlur(small, (0, 0), blur)
+            small = np.asarray(cv2.GaussianBlur(small, (0, 0), blur), np.uint8)
         columns.append(np.pad(small, ((height - side, 0), (0, 0), (0, 0)), constant_values=225))
     return torch.from_numpy(np.concatenate(columns, axis=1))[None].float() / 255
 
 
-def _framed(picture: torch.Tensor, selected: gpen.Selected, settings: str) -> Row:
-    """The picture with the chosen faces framed, under the settings that chose them."""
+def _framed(picture: torch.Tensor, selected: gpen.Selected) -> Row:
+    """The picture with the chosen faces framed."""
     pixels = np.ascontiguousarray(to_uint8(picture)[0])
     for face in selected.chosen:
         left, top, right, bottom = (round(v) for v in face.box)
         cv2.rectangle(pixels, (left, top), (right, bottom), (40, 255, 90), 3)
-    title = np.full((34, pixels.shape[1], 3), 255, np.uint8)
-    cv2.putText(title, settings, (8, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.65, (40, 40, 40), 1, cv2.LINE_AA)
-    return np.concatenate([title, pixels])
+    return pixels
