@@ -3,6 +3,7 @@
 It is NASA's portrait of Eileen Collins (public domain), as scikit-image carries it.
 """
 
+import json
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
@@ -19,6 +21,16 @@ Pixels = npt.NDArray[np.uint8]
 
 FACE = np.s_[85:165, 75:145]
 """Brows to mouth, rows and columns of `photograph`."""
+
+
+def tensor(*pictures: Pixels) -> torch.Tensor:
+    """A batch as LoadImage gives it: (B, H, W, 3) in 0..1."""
+    return torch.from_numpy(np.stack(pictures)).float() / 255
+
+
+def mesh() -> list[list[float]]:
+    """The 478 points that MediaPipe 0.10.14 finds on the face of `skimage.data.astronaut()`, in its pixels."""
+    return json.loads((Path(__file__).parent / "landmarks" / "astronaut.json").read_text(encoding="utf-8"))
 
 
 class Damage(Enum):

@@ -14,11 +14,6 @@ from gpen.model.loaded import GPENModel
 from tools.client import Client, Graph, Node, Pixels, Run
 
 
-def tensor(*pictures: Pixels) -> Tensor:
-    """A batch as LoadImage gives it."""
-    return torch.from_numpy(np.stack(pictures)).float() / 255
-
-
 def load(graph: Graph, client: Client, *pictures: Pixels) -> Node:
     """A batch of pictures (H, W, 3), or one with a mask: what is transparent in (H, W, 4) is white in it."""
     batch, *others = (

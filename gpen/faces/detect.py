@@ -46,8 +46,10 @@ def find_faces(
     search = search or Search()
     given = None if boxes is None else read_boxes(boxes, frames)
     faces: list[Face] = []
-    for first in range(0, frames, detector.at_once):
-        pictures = to_uint8(picture[first : first + detector.at_once])
+    # Asked once: it may bring a network to its device to know.
+    at_once = detector.at_once
+    for first in range(0, frames, at_once):
+        pictures = to_uint8(picture[first : first + at_once])
         if given is None:
             looked = look_through(pictures, detector, threshold, search)
         else:

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 import gpen
-from tests.photograph import Damage, damaged, photograph
-from tests.stations import assert_shows, find, load, network, paste, restore, show, show_mask, tensor, text
+from tests.photograph import Damage, damaged, photograph, tensor
+from tests.stations import assert_shows, find, load, network, paste, restore, show, show_mask, text
 from tools.client import Client, Graph
 
 

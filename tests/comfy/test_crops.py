@@ -11,8 +11,8 @@ import gpen
 from gpen.faces.regions import segments
 from gpen.faces.report import describe
 from gpen.image.picture import to_uint8
-from tests.photograph import group, photograph, tilted
-from tests.stations import assert_shows, find, load, network, restore, say, show, tensor, text
+from tests.photograph import group, photograph, tensor, tilted
+from tests.stations import assert_shows, find, load, network, restore, say, show, text
 from tools.client import Client, Graph, Node, NodeFailed, Pixels
 
 

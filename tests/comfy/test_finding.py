@@ -11,8 +11,8 @@ import gpen
 from gpen.faces.regions import bounding_boxes
 from gpen.faces.report import describe
 from gpen.image.preview import draw_faces
-from tests.photograph import Pixels, far_away, photograph
-from tests.stations import assert_shows, find, literal, load, say, show, show_mask, tensor, text
+from tests.photograph import Pixels, far_away, photograph, tensor
+from tests.stations import assert_shows, find, literal, load, say, show, show_mask, text
 from tools.client import Client, Graph
 
 ROCKS = data.coffee()[:150, :150]

@@ -8,8 +8,8 @@ from skimage.metrics import peak_signal_noise_ratio
 
 import gpen
 from gpen.faces.alignment import template
-from tests.photograph import Pixels, photograph, turned_aside
-from tests.stations import assert_shows, find, load, network, paste, restore, show, tensor
+from tests.photograph import Pixels, photograph, tensor, turned_aside
+from tests.stations import assert_shows, find, load, network, paste, restore, show
 from tools.client import Client, Graph, Node
 
 WIDE = 0.6

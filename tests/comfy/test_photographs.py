@@ -6,8 +6,8 @@ import numpy as np
 
 import gpen
 from gpen.faces.report import describe
-from tests.photograph import cases
-from tests.stations import assert_shows, load, model, network, show, tensor, text
+from tests.photograph import cases, tensor
+from tests.stations import assert_shows, load, model, network, show, text
 from tools.client import Client, Graph
 
 

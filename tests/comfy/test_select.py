@@ -11,7 +11,7 @@ import torch
 import gpen
 from gpen.faces.report import describe
 from tests.choices import FIRST_TWO, choices, places
-from tests.photograph import blurry_group
+from tests.photograph import blurry_group, tensor
 from tests.stations import (
     assert_shows,
     find,
@@ -24,7 +24,6 @@ from tests.stations import (
     restore,
     say,
     show,
-    tensor,
     text,
 )
 from tools.client import Client, Graph, NodeFailed

@@ -9,8 +9,8 @@ import torch
 
 import gpen
 from tests.networks import write_small
-from tests.photograph import Pixels, photograph, tilted
-from tests.stations import assert_shows, find, load, masked, model, network, paste, restore, show, tensor
+from tests.photograph import Pixels, photograph, tensor, tilted
+from tests.stations import assert_shows, find, load, masked, model, network, paste, restore, show
 from tools.client import Client, Graph, NodeFailed
 from tools.comfyui import Server
 

@@ -1,6 +1,5 @@
 """Faces given by the points of MediaPipe's face mesh."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,9 @@ import torch
 from skimage import data
 
 import gpen
+from tests.photograph import mesh, tensor
 
-# MediaPipe 0.10.14 on the astronaut: 478 points in pixels of the picture.
-POINTS = json.loads((Path(__file__).parents[1] / "landmarks" / "astronaut.json").read_text(encoding="utf-8"))
+POINTS = mesh()
 
 
 def given(frames: int = 1, **changes: object) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def given(frames: int = 1, **changes: object) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def astronaut() -> torch.Tensor:
-    return torch.from_numpy(data.astronaut())[None].float() / 255
+    return tensor(data.astronaut())
 
 
 def test_lie_where_a_detector_sees_them(astronaut: torch.Tensor, shared: Path) -> None:

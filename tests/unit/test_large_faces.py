@@ -12,10 +12,7 @@ import gpen
 from gpen.image.files import read_picture
 from gpen.image.warp import scale_of
 from tests.networks import Negative
-
-
-def tensor(pixels: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels))[None].float() / 255
+from tests.photograph import tensor
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,7 @@ from gpen.image.picture import to_uint8
 from gpen.image.preview import box_mask, draw_faces
 from tests.networks import Negative
 from tests.parsers import write_parser
-from tests.photograph import Case, Pixels, cases, group, near_and_far, photograph, turned_aside, with_hand
-
-
-def tensor(*pictures: Pixels) -> torch.Tensor:
-    return torch.from_numpy(np.stack(pictures)).float() / 255
+from tests.photograph import Case, Pixels, cases, group, near_and_far, photograph, tensor, turned_aside, with_hand
 
 
 @pytest.fixture(scope="module", params=["mtcnn", "yunet"])

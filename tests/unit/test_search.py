@@ -18,6 +18,7 @@ from gpen.faces.detectors import Detector
 from gpen.faces.detectors.mtcnn import MTCNNDetector
 from gpen.faces.search import SIZES
 from gpen.weights.locate import Folders
+from tests.photograph import tensor
 
 # NASA's portrait of Eileen Collins, as YuNet finds her face.
 EYES = np.array([[200.0, 102], [247, 103]])
@@ -27,10 +28,6 @@ EYES = np.array([[200.0, 102], [247, 103]])
 def detector(request: pytest.FixtureRequest, shared: Path) -> Detector:
     folders: Folders = {"detector": [shared / "weights"]}
     return gpen.find_detector(request.param, folders=folders)
-
-
-def tensor(pixels: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels))[None].float() / 255
 
 
 def found(pixels: np.ndarray, detector: Detector, **search: object) -> gpen.Faces:
