@@ -23,6 +23,7 @@ from gpen.faces.face import Faces
 from gpen.image.files import read_picture
 from gpen.image.warp import scale_of
 from gpen.model.loaded import GPENModel
+from training.degrade import jpeg
 
 SIDES = (1000, 2000)
 """Of the crop: to the preview, of 256 pixels, the first is what 2,000 pixels are to a network of 512."""
@@ -39,22 +40,17 @@ def noisy(pixels: Pixels, sigma: float) -> Pixels:
     return (pixels + noise * np.float32(sigma)).clip(0, 1)
 
 
-def compressed(pixels: Pixels, quality: int) -> Pixels:
-    _, data = cv2.imencode(".jpg", (pixels * 255).round().astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR).astype(np.float32) / 255
-
-
 def enlarged(pixels: Pixels, times: int) -> Pixels:
     """As an upscaler is given it: small, compressed, and made large again."""
     height, width = pixels.shape[:2]
     small = cv2.resize(pixels, (width // times, height // times), interpolation=cv2.INTER_AREA)
-    return cv2.resize(compressed(small, 80), (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    return cv2.resize(jpeg(small, 80), (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
 
 
 DAMAGES: dict[str, Callable[[Pixels], Pixels]] = {
     "none": lambda pixels: pixels,
     "noise, σ = 0.05": lambda pixels: noisy(pixels, 0.05),
-    "noise and JPEG": lambda pixels: compressed(noisy(pixels, 0.1), 40),
+    "noise and JPEG": lambda pixels: jpeg(noisy(pixels, 0.1), 40),
     "blur, σ = 6": lambda pixels: noisy(cv2.GaussianBlur(pixels, (0, 0), 6), 0.01),
     "enlarged 8×": lambda pixels: enlarged(pixels, 8),
     "enlarged 16×": lambda pixels: enlarged(pixels, 16),

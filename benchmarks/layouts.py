@@ -21,7 +21,6 @@ from .table import machine
 
 RESULTS = Path(__file__).parent / "layouts.md"
 
-
 Shape = tuple[str, int, int, int]
 """Kind of the convolution, its inputs and outputs, and the side of its input."""
 

@@ -54,7 +54,7 @@ def _poor_photo(picture: Picture, strength: float, rng: np.random.Generator) -> 
     if rng.random() < 0.3:
         noise[:] = noise[:, :, :1]  # film and high ISO after a camera's denoising: the colours are clean
     damaged = damaged + noise * np.float32(_draw(NOISE_SIGMA, strength, rng))
-    damaged = _jpeg(damaged, _draw(JPEG_QUALITY, strength, rng))
+    damaged = jpeg(damaged, _draw(JPEG_QUALITY, strength, rng))
     return cv2.resize(damaged, (width, height), interpolation=int(rng.choice(_ENLARGE)))
 
 
@@ -97,7 +97,8 @@ def _shrink(picture: Picture, factor: float) -> Picture:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
-def _jpeg(picture: Picture, quality: float) -> Picture:
+def jpeg(picture: Picture, quality: float) -> Picture:
+    """A picture as it comes out of a JPEG file of that quality, 1..100."""
     bgr = np.round(np.clip(picture[:, :, ::-1], 0, 1) * 255).astype(np.uint8)
     coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])[1]
     decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
