@@ -10,9 +10,9 @@ import torch
 
 from gpen.model.checkpoint import Checkpoint
 from gpen.model.config import GPENConfig
-from gpen.model.loaded import build_network
 from gpen.model.memory import activation_bytes
 from gpen.model.precision import choose_precision
+from gpen.restorers.gpen import build_network
 
 RESULTS = Path(__file__).parent / "cards.md"
 NETWORKS = {

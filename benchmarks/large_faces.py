@@ -22,7 +22,7 @@ from gpen.faces.detectors import Detector
 from gpen.faces.face import Faces
 from gpen.image.files import read_picture
 from gpen.image.warp import scale_of
-from gpen.model.loaded import GPENModel
+from gpen.restorers.gpen import GPENModel
 from training.degrade import jpeg
 
 SIDES = (1000, 2000)

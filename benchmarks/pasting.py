@@ -10,7 +10,7 @@ import torch
 
 import gpen
 from gpen.faces.alignment import align, template
-from gpen.image.masks import mask_of
+from gpen.paste.masks import mask_of
 
 from .measure import interleaved
 

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from gpen.model.checkpoint import Checkpoint
 from gpen.model.config import GPENConfig
-from gpen.model.loaded import build_network
 from gpen.model.precision import choose_precision
-from gpen.model.pruning.prune import prune
 from gpen.model.strips import run_in_strips
+from gpen.prune.prune import prune
+from gpen.restorers.gpen import build_network
 
 from . import onnx
 from .measure import Timing, interleaved, peak_bytes, psnr
-from .plain import PlainGPEN
+from .reference import PlainGPEN
 
 MEMORIES = ("normal", "low")
 

@@ -9,21 +9,21 @@ faces = gpen.restore_faces(model, picture, faces)
 pasted = gpen.paste_faces(picture, faces)          # .image (B, H, W, 3), .mask (B, H, W)
 """
 
-from .aligned import restore_aligned
-from .api import detect_faces, find_detector, find_parser, load_model
+from .by_name import detect_faces, find_detector, find_parser, load_model
 from .errors import CheckpointError, DetectorError, DownloadError, GPENError, PictureError, SettingError
 from .faces.crops import face_crops, replace_crops
 from .faces.face import Face, Faces
 from .faces.landmarks import faces_from_landmarks
-from .faces.search import Search
+from .faces.passes import Search
 from .faces.select import Selected, select_faces
 from .faces.track import track_faces
 from .image.lens import correct_lens
-from .image.paste import paste_faces
-from .image.settings import PasteSettings
+from .paste.compose import paste_faces
+from .paste.settings import PasteSettings
 from .pipeline import restore
-from .restoring import restore_faces
-from .tiled import restore_tiled
+from .restore.faces import restore_faces
+from .restore.tiles import restore_tiled
+from .restore.whole import restore_aligned
 
 __all__ = [
     "CheckpointError",

@@ -12,20 +12,20 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
-from .aligned import restore_aligned
-from .api import find_detector, find_parser, load_model
+from .by_name import find_detector, find_parser, load_model
 from .errors import GPENError, SettingError
 from .faces.detectors import DETECTORS, Detector
+from .faces.passes import SIZES, Search
 from .faces.report import describe
-from .faces.search import SIZES, Search
 from .faces.select import ORDERS, select_faces
 from .image.files import SUFFIXES, read_picture, write_picture
-from .image.settings import COLORS, DEFAULT_PARTS, LARGE_FACES, MASKS, PasteSettings
-from .model.loaded import MEMORY, GPENModel
 from .model.precision import PRECISIONS
 from .model.strips import DETAIL
+from .paste.settings import COLORS, DEFAULT_PARTS, LARGE_FACES, MASKS, PasteSettings
 from .pipeline import restore
-from .shrink import shrink
+from .prune.file import shrink
+from .restore.whole import restore_aligned
+from .restorers.gpen import MEMORY, GPENModel
 from .weights.catalogue import RELEASES, TASKS
 from .weights.convert import convert
 from .weights.download import Progress

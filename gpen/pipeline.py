@@ -9,15 +9,15 @@ from torch import Tensor
 from .faces.detect import find_faces
 from .faces.detectors import Detector
 from .faces.face import Face, Faces
-from .faces.search import Search
+from .faces.passes import Search
 from .faces.select import Selected
 from .faces.track import track_faces
-from .image.paste import paste_faces
 from .image.picture import as_rgb
-from .image.settings import PasteSettings
-from .inpaint import hole_for
-from .model.loaded import GPENModel
-from .restoring import OnStep, one_by_one
+from .paste.compose import paste_faces
+from .paste.settings import PasteSettings
+from .restore.faces import OnStep, one_by_one
+from .restore.inpaint import hole_for
+from .restorers.gpen import GPENModel
 
 # `restore` keeps the crops of so many bytes, for pasting again, and none of a longer clip's.
 MOST_KEPT = 2**30

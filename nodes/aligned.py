@@ -3,8 +3,8 @@
 import torch
 from comfy_api.latest import io
 
-from ..gpen.aligned import restore_aligned
-from .comfy import CATEGORY, ManagedModel, ModelType, aliases, on_intermediate_device, progress
+from ..gpen.restore.whole import restore_aligned
+from .bridge import CATEGORY, ManagedModel, ModelType, aliases, on_intermediate_device, progress
 from .paste import strength_input
 
 

@@ -5,13 +5,13 @@ from functools import partial
 import torch
 from comfy_api.latest import io
 
+from ..gpen.faces.passes import Search
 from ..gpen.faces.report import describe
-from ..gpen.faces.search import Search
 from ..gpen.faces.select import ORDERS, select_faces
-from ..gpen.image.settings import COLORS, MASKS, PasteSettings
 from ..gpen.model.strips import DETAIL
+from ..gpen.paste.settings import COLORS, MASKS, PasteSettings
 from ..gpen.pipeline import restore
-from .comfy import (
+from .bridge import (
     CATEGORY,
     FacesType,
     ManagedModel,

@@ -5,11 +5,11 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..gpen.faces.crops import DEFAULT_SIZE, WHICH, face_crops, replace_crops
+from ..gpen.faces.exchange import bounding_boxes, segments
 from ..gpen.faces.face import Faces
-from ..gpen.faces.regions import bounding_boxes, segments
+from ..gpen.faces.preview import box_mask
 from ..gpen.faces.report import describe
-from ..gpen.image.preview import box_mask
-from .comfy import CATEGORY, BoxesType, FacesType, aliases, check_choices, on_intermediate_device, progress, say
+from .bridge import CATEGORY, BoxesType, FacesType, aliases, check_choices, on_intermediate_device, progress, say
 
 # A type of other packs; nothing of theirs is imported.
 SegmentsType = io.Custom("SEGS")

@@ -6,10 +6,10 @@ from comfy_api.latest import io
 from ..gpen.errors import SettingError
 from ..gpen.faces.detect import find_faces
 from ..gpen.faces.landmarks import faces_from_landmarks
+from ..gpen.faces.passes import SIZES, Search
+from ..gpen.faces.preview import box_mask, draw_faces
 from ..gpen.faces.report import describe
-from ..gpen.faces.search import SIZES, Search
-from ..gpen.image.preview import box_mask, draw_faces
-from .comfy import (
+from .bridge import (
     CATEGORY,
     FacesType,
     LandmarksType,

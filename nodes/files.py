@@ -4,13 +4,13 @@ from pathlib import Path
 
 import folder_paths
 
-from ..gpen.api import find_detector, find_parser
+from ..gpen.by_name import find_detector, find_parser
 from ..gpen.errors import SettingError
 from ..gpen.faces.detectors import DETECTORS, Detector
-from ..gpen.faces.parsers import Parser
+from ..gpen.paste.parsers import Parser
 from ..gpen.weights.catalogue import RELEASES, SUFFIXES
 from ..gpen.weights.locate import Folders, find, locate
-from .comfy import best_dtype, check_choices, managed_place, progress
+from .bridge import best_dtype, check_choices, managed_place, progress
 
 # Our own folder first: downloads go there. The others are where other face packs keep the same files.
 FOLDER_NAMES = {

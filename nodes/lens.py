@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..gpen.image.lens import DIRECTIONS, correct_lens
-from .comfy import CATEGORY, aliases, check_choices, on_intermediate_device
+from .bridge import CATEGORY, aliases, check_choices, on_intermediate_device
 
 
 class GPENLensDistortion(io.ComfyNode):

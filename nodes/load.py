@@ -3,12 +3,12 @@
 from comfy_api.latest import io
 
 from ..gpen.model.checkpoint import read_checkpoint
-from ..gpen.model.loaded import MEMORY
 from ..gpen.model.precision import PRECISIONS
-from ..gpen.model.pruning.prune import PRUNING, parameters, prune
+from ..gpen.prune.prune import PRUNING, parameters, prune
+from ..gpen.restorers.gpen import MEMORY
 from ..gpen.weights.catalogue import GPEN_TERMS, task_of
 from ..gpen.weights.record import record_path
-from .comfy import CATEGORY, ManagedModel, ModelType, advanced, aliases, check_choices, progress, say
+from .bridge import CATEGORY, ManagedModel, ModelType, advanced, aliases, check_choices, progress, say
 from .files import fetched_model_path, folders, megabytes_to_fetch, model_choices, model_path
 
 

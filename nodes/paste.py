@@ -7,11 +7,11 @@ from comfy_api.latest import io
 
 from ..gpen.errors import SettingError
 from ..gpen.faces.face import Faces
-from ..gpen.faces.parsers import FACE, PARTS, classes_of
 from ..gpen.faces.report import describe
-from ..gpen.image.paste import paste_faces
-from ..gpen.image.settings import COLORS, DEFAULT_PARTS, LARGE_FACES, MASKS, PasteSettings
-from .comfy import CATEGORY, FacesType, advanced, aliases, check_choices, on_intermediate_device, progress, say
+from ..gpen.paste.compose import paste_faces
+from ..gpen.paste.parsers import FACE, PARTS, classes_of
+from ..gpen.paste.settings import COLORS, DEFAULT_PARTS, LARGE_FACES, MASKS, PasteSettings
+from .bridge import CATEGORY, FacesType, advanced, aliases, check_choices, on_intermediate_device, progress, say
 from .files import open_managed_parser
 
 

@@ -9,9 +9,9 @@ from ..gpen.faces.face import Faces
 from ..gpen.faces.report import describe
 from ..gpen.image.picture import resized
 from ..gpen.model.strips import DETAIL
-from ..gpen.restoring import restore_faces
+from ..gpen.restore.faces import restore_faces
 from .aligned import inpaint_mask_input
-from .comfy import (
+from .bridge import (
     CATEGORY,
     FacesType,
     ManagedModel,

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from ..gpen.faces.face import Faces
 from ..gpen.faces.report import describe
 from ..gpen.faces.select import ORDERS, select_faces
-from .comfy import CATEGORY, FacesType, advanced, aliases, boxes_input, check_choices, say
+from .bridge import CATEGORY, FacesType, advanced, aliases, boxes_input, check_choices, say
 
 
 class GPENSelectFaces(io.ComfyNode):

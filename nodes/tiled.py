@@ -3,8 +3,8 @@
 import torch
 from comfy_api.latest import io
 
-from ..gpen.tiled import OVERLAP, restore_tiled
-from .comfy import CATEGORY, ManagedModel, ModelType, aliases, on_intermediate_device, progress
+from ..gpen.restore.tiles import OVERLAP, restore_tiled
+from .bridge import CATEGORY, ManagedModel, ModelType, aliases, on_intermediate_device, progress
 
 
 class GPENRestoreTiled(io.ComfyNode):

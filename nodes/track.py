@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..gpen.faces.face import Faces
 from ..gpen.faces.report import describe
 from ..gpen.faces.track import count_tracks, track_faces
-from .comfy import CATEGORY, FacesType, advanced, aliases, say
+from .bridge import CATEGORY, FacesType, advanced, aliases, say
 
 
 class GPENTrackFaces(io.ComfyNode):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mirror import Mirror
-from tests.networks import write_small
+from tests.support.mirror import Mirror
+from tests.support.networks import write_small
 from tools.client import Client
 from tools.comfyui import ROOT, Server
 

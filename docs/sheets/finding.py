@@ -8,8 +8,8 @@ import torch
 from skimage import data
 
 import gpen
+from gpen.faces.preview import draw_faces
 from gpen.image.picture import to_uint8
-from gpen.image.preview import draw_faces
 
 from ..pictures import Row, captioned, portrait, scaled, shared_faces
 

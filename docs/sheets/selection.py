@@ -5,8 +5,8 @@ import numpy as np
 import torch
 
 import gpen
+from gpen.faces.preview import draw_faces
 from gpen.image.picture import to_uint8
-from gpen.image.preview import draw_faces
 
 from ..pictures import Row, captioned, portrait, shared_faces
 

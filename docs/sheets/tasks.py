@@ -13,9 +13,9 @@ from torch import Tensor
 import gpen
 from gpen.image.picture import resized, to_uint8
 from gpen.model.config import GPENConfig
-from gpen.model.loaded import GPENModel
 from gpen.model.network import GPEN
 from gpen.model.tasks import luminance, prepared
+from gpen.restorers.gpen import GPENModel
 
 from ..pictures import Row, captioned, portrait, scaled
 

@@ -10,7 +10,7 @@ from ..image.picture import as_rgb, to_uint8
 from .boxes import read_boxes
 from .detectors import Detector
 from .face import Face, Faces
-from .search import Search, look_into, look_through
+from .passes import Search, look_into, look_through
 from .sharpness import sharpness
 
 

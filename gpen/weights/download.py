@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from ..errors import CheckpointError, DownloadError
 from ..model.checkpoint import read_checkpoint, read_tensors
 from .catalogue import Release
-from .part import Origin, Part
+from .partial_file import Origin, Part
 from .record import sha256_of, write_record
 
 Progress = Callable[[int, int | None], None]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.screen import Screen
-from tests.photograph import Damage, damaged
+from tests.support.photograph import Damage, damaged
 from tools.client import Client
 from tools.comfyui import ROOT, Server
 

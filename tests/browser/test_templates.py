@@ -17,7 +17,7 @@ from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
 from gpen.weights.catalogue import released
 from tests.browser.screen import Screen
-from tests.photograph import Damage, damaged
+from tests.support.photograph import Damage, damaged
 from tools.client import Client, Prompt, PromptRefused
 from tools.comfyui import PACK_NAME, ROOT, Server
 from tools.demo import WORKFLOW

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 import gpen
-from tests.photograph import Damage, damaged, photograph, tensor
-from tests.stations import assert_shows, find, load, network, paste, restore, show, show_mask, text
+from tests.support.graphs import assert_shows, find, load, network, paste, restore, show, show_mask, text
+from tests.support.photograph import Damage, damaged, photograph, tensor
 from tools.client import Client, Graph
 
 

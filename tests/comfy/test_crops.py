@@ -8,11 +8,11 @@ import torch
 from skimage import data
 
 import gpen
-from gpen.faces.regions import segments
+from gpen.faces.exchange import segments
 from gpen.faces.report import describe
 from gpen.image.picture import to_uint8
-from tests.photograph import group, photograph, tensor, tilted
-from tests.stations import assert_shows, find, load, network, restore, say, show, text
+from tests.support.graphs import assert_shows, find, load, network, restore, say, show, text
+from tests.support.photograph import group, photograph, tensor, tilted
 from tools.client import Client, Graph, Node, NodeFailed, Pixels
 
 

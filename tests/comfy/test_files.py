@@ -10,7 +10,7 @@ from skimage import data
 
 from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
-from tests.mirror import Mirror
+from tests.support.mirror import Mirror
 from tools.client import Client, Graph, Interrupted, NodeFailed
 from tools.comfyui import Server
 

@@ -8,11 +8,11 @@ import pytest
 from skimage import data
 
 import gpen
-from gpen.faces.regions import bounding_boxes
+from gpen.faces.exchange import bounding_boxes
+from gpen.faces.preview import draw_faces
 from gpen.faces.report import describe
-from gpen.image.preview import draw_faces
-from tests.photograph import Pixels, far_away, photograph, tensor
-from tests.stations import assert_shows, find, literal, load, say, show, show_mask, text
+from tests.support.graphs import assert_shows, find, literal, load, say, show, show_mask, text
+from tests.support.photograph import Pixels, far_away, photograph, tensor
 from tools.client import Client, Graph
 
 ROCKS = data.coffee()[:150, :150]

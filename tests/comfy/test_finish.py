@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 import gpen
-from tests.photograph import Pixels, portrait, scaled, tensor
-from tests.stations import assert_shows, find, load, masked, network, paste, restore, show
+from tests.support.graphs import assert_shows, find, load, masked, network, paste, restore, show
+from tests.support.photograph import Pixels, portrait, scaled, tensor
 from tools.client import Client, Graph
 
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -8,8 +8,8 @@ from skimage.metrics import peak_signal_noise_ratio
 
 import gpen
 from gpen.faces.alignment import template
-from tests.photograph import Pixels, photograph, tensor, turned_aside
-from tests.stations import assert_shows, find, load, network, paste, restore, show
+from tests.support.graphs import assert_shows, find, load, network, paste, restore, show
+from tests.support.photograph import Pixels, photograph, tensor, turned_aside
 from tools.client import Client, Graph, Node
 
 WIDE = 0.6

@@ -3,8 +3,8 @@
 import pytest
 from skimage import data
 
-from tests.photograph import mesh
-from tests.stations import find, load, show, text
+from tests.support.graphs import find, load, show, text
+from tests.support.photograph import mesh
 from tools.client import Client, Graph, Node, NodeFailed
 
 

@@ -3,8 +3,8 @@
 from skimage import data
 
 import gpen
-from tests.photograph import scaled, tensor
-from tests.stations import assert_shows, find, load, network, paste, restore, show
+from tests.support.graphs import assert_shows, find, load, network, paste, restore, show
+from tests.support.photograph import scaled, tensor
 from tools.client import Client, Graph
 
 

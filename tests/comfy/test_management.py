@@ -11,7 +11,7 @@ import torch
 
 from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
-from tests.photograph import photograph
+from tests.support.photograph import photograph
 from tools.comfyui import ROOT, provide
 
 
@@ -57,7 +57,7 @@ def model(pack: ModuleType, file: Path) -> Any:
 
 
 def managed(file: Path, precision: str) -> Any:
-    bridge = sys.modules["gpen_pack.nodes.comfy"]
+    bridge = sys.modules["gpen_pack.nodes.bridge"]
     checkpoint = sys.modules["gpen_pack.gpen.model.checkpoint"].read_checkpoint(file)
     return bridge.ManagedModel(checkpoint, "small", "restoration", precision, "auto")
 
@@ -155,7 +155,7 @@ def test_auto_precision_follows_the_flags(
 ) -> None:
     monkeypatch.setattr(management.args, "force_fp16", "--force-fp16" in flags)
     monkeypatch.setattr(management, "FORCE_FP32", "--force-fp32" in flags)
-    assert sys.modules["gpen_pack.nodes.comfy"].best_dtype(torch.device(device)) == dtype
+    assert sys.modules["gpen_pack.nodes.bridge"].best_dtype(torch.device(device)) == dtype
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_auto_precision_follows_the_card(
 ) -> None:
     for name in ("fp16", "bf16"):
         monkeypatch.setattr(management, f"should_use_{name}", lambda _, name=name: name in able)
-    assert sys.modules["gpen_pack.nodes.comfy"].best_dtype(torch.device("cuda")) == dtype
+    assert sys.modules["gpen_pack.nodes.bridge"].best_dtype(torch.device("cuda")) == dtype
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 import gpen
-from tests.parsers import as_parsenet_sees, write_parser
-from tests.photograph import near_and_far, photograph, tensor, with_hand
-from tests.stations import assert_shows, find, load, masked, network, paste, restore, show, show_mask, text
+from tests.support.graphs import assert_shows, find, load, masked, network, paste, restore, show, show_mask, text
+from tests.support.parsers import as_parsenet_sees, write_parser
+from tests.support.photograph import near_and_far, photograph, tensor, with_hand
 from tools.client import Client, Graph
 from tools.comfyui import Server
 

@@ -12,7 +12,7 @@ import gpen
 from gpen.image.picture import to_uint8
 from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
-from tests.photograph import Damage, damaged, face_psnr, photograph
+from tests.support.photograph import Damage, damaged, face_psnr, photograph
 from tools.client import Client, Graph, Interrupted, NodeFailed, Pixels, PromptRefused
 from tools.comfyui import Server
 

@@ -6,8 +6,8 @@ import numpy as np
 
 import gpen
 from gpen.faces.report import describe
-from tests.photograph import cases, tensor
-from tests.stations import assert_shows, load, model, network, show, text
+from tests.support.graphs import assert_shows, load, model, network, show, text
+from tests.support.photograph import cases, tensor
 from tools.client import Client, Graph
 
 

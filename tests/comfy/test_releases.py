@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.photograph import Damage, damaged, face_psnr, photograph
+from tests.support.photograph import Damage, damaged, face_psnr, photograph
 from tools.client import Client, Prompt
 from tools.comfyui import ROOT
 

@@ -10,9 +10,8 @@ import torch
 
 import gpen
 from gpen.faces.report import describe
-from tests.choices import FIRST_TWO, choices, places
-from tests.photograph import blurry_group, tensor
-from tests.stations import (
+from tests.support.choices import FIRST_TWO, choices, places
+from tests.support.graphs import (
     assert_shows,
     find,
     literal,
@@ -26,6 +25,7 @@ from tests.stations import (
     show,
     text,
 )
+from tests.support.photograph import blurry_group, tensor
 from tools.client import Client, Graph, NodeFailed
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import gpen
-from tests.networks import write_small
-from tests.photograph import Pixels, photograph, tensor, tilted
-from tests.stations import assert_shows, find, load, masked, model, network, paste, restore, show
+from tests.support.graphs import assert_shows, find, load, masked, model, network, paste, restore, show
+from tests.support.networks import write_small
+from tests.support.photograph import Pixels, photograph, tensor, tilted
 from tools.client import Client, Graph, NodeFailed
 from tools.comfyui import Server
 

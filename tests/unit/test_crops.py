@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from skimage import data
 
 import gpen
+from gpen.faces.exchange import bounding_boxes, segments
 from gpen.faces.face import Face, Faces
-from gpen.faces.regions import bounding_boxes, segments
-from tests.networks import Negative
+from tests.support.networks import Negative
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from torch import Tensor
 import gpen
 from gpen.faces.alignment import align, crop_face, template
 from gpen.image.grain import grain_levels
-from gpen.image.masks import OFFICIAL_CLASSES, mask_of, softened
-from gpen.image.texture import luminance, skin_mask
+from gpen.paste.masks import OFFICIAL_CLASSES, mask_of, softened
+from gpen.paste.texture import luminance, skin_mask
 
 ASTRONAUT_LANDMARKS = np.array(
     [[200.12, 101.82], [247.13, 102.62], [220.37, 124.54], [198.61, 142.77], [239.67, 143.64]]
@@ -53,7 +53,7 @@ def noisy(picture: Tensor, sigma: float) -> Tensor:
     return picture + torch.randn(picture.shape, generator=torch.Generator().manual_seed(0)) * sigma
 
 
-def psnr(pasted: gpen.image.paste.Pasted, original: Tensor) -> float:  # pyright: ignore
+def psnr(pasted: gpen.paste.compose.Pasted, original: Tensor) -> float:  # pyright: ignore
     inside = pasted.mask > 0.99
     return float(-10 * torch.log10((pasted.image - original)[inside].square().mean()))
 
@@ -286,7 +286,7 @@ def test_face_larger_than_a_band_has_no_seams(portrait: tuple[Tensor, np.ndarray
     settings = gpen.PasteSettings(skin=0.2, color="full")
     whole = gpen.paste_faces(picture, faces, settings).image
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gpen.image.paste.BAND_ROWS", 100)
+        patch.setattr("gpen.paste.compose.BAND_ROWS", 100)
         torch.testing.assert_close(gpen.paste_faces(picture, faces, settings).image, whole, atol=1e-3, rtol=0)
 
 

@@ -9,7 +9,7 @@ import torch
 from skimage import data
 
 import gpen
-from tests.photograph import mesh, tensor
+from tests.support.photograph import mesh, tensor
 
 POINTS = mesh()
 

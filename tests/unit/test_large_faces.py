@@ -11,8 +11,8 @@ from skimage import data
 import gpen
 from gpen.image.files import read_picture
 from gpen.image.warp import scale_of
-from tests.networks import Negative
-from tests.photograph import tensor
+from tests.support.networks import Negative
+from tests.support.photograph import tensor
 
 
 @pytest.fixture(scope="module")

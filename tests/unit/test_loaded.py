@@ -8,7 +8,7 @@ import torch
 import gpen
 from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
-from gpen.model.loaded import MOST_AT_ONCE, GPENModel
+from gpen.restorers.gpen import MOST_AT_ONCE, GPENModel
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks.measure import psnr
-from benchmarks.plain import PlainGPEN
+from benchmarks.reference import PlainGPEN
 from benchmarks.table import random_checkpoint
 from gpen.model.config import GPENConfig
 from gpen.model.layout import from_official, to_official

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.photograph import Damage, damaged, face_psnr, photograph
+from tests.support.photograph import Damage, damaged, face_psnr, photograph
 from tools.comfyui import ROOT
 
 SITE = "import sysconfig; print(sysconfig.get_path('purelib'))"

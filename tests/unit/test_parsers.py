@@ -10,8 +10,8 @@ import torch
 
 import gpen
 from benchmarks.measure import peak_bytes
-from gpen.faces.parsers import CLASSES, PARTS, bisenet_scores, open_parser, parsenet_scores
-from tests.photograph import photograph
+from gpen.paste.parsers import CLASSES, PARTS, bisenet_scores, open_parser, parsenet_scores
+from tests.support.photograph import photograph
 
 FILES = {"parse": "parsing_bisenet.pth", "official": "parsing_parsenet.pth"}
 TOLERANCE = 1e-4

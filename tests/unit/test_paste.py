@@ -14,7 +14,7 @@ from torch import Tensor
 
 import gpen
 from gpen.faces.alignment import align, crop_face, template
-from gpen.image.masks import mask_of
+from gpen.paste.masks import mask_of
 
 DRAWN = ("oval", "box")
 # What is laid over a face is tested elsewhere.

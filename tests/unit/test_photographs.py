@@ -10,11 +10,21 @@ from skimage.metrics import peak_signal_noise_ratio
 import gpen
 from gpen.faces.alignment import is_turned, template
 from gpen.faces.detectors import Detector
+from gpen.faces.preview import box_mask, draw_faces
 from gpen.image.picture import to_uint8
-from gpen.image.preview import box_mask, draw_faces
-from tests.networks import Negative
-from tests.parsers import write_parser
-from tests.photograph import Case, Pixels, cases, group, near_and_far, photograph, tensor, turned_aside, with_hand
+from tests.support.networks import Negative
+from tests.support.parsers import write_parser
+from tests.support.photograph import (
+    Case,
+    Pixels,
+    cases,
+    group,
+    near_and_far,
+    photograph,
+    tensor,
+    turned_aside,
+    with_hand,
+)
 
 
 @pytest.fixture(scope="module", params=["mtcnn", "yunet"])

@@ -9,7 +9,7 @@ from skimage import data
 
 import gpen
 from gpen.faces.alignment import template
-from tests.networks import Negative
+from tests.support.networks import Negative
 
 
 @pytest.fixture(scope="module")

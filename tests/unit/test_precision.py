@@ -12,11 +12,11 @@ from benchmarks.table import random_checkpoint
 from gpen.model import precision as precisions
 from gpen.model.checkpoint import Checkpoint, read_checkpoint
 from gpen.model.config import GPENConfig
-from gpen.model.loaded import build_network
 from gpen.model.memory import activation_bytes
 from gpen.model.network import GPEN
 from gpen.model.precision import Precision, StoredIn8Bits, choose_precision, has_bf16, in_8_bits
 from gpen.model.strips import run_in_strips
+from gpen.restorers.gpen import build_network
 
 FP8 = Precision(torch.float16, in_8_bits=True)
 """As on a GPU."""

@@ -8,7 +8,7 @@ import torch
 
 from gpen.faces.alignment import template
 from gpen.faces.face import Face, Faces
-from gpen.image.preview import box_mask, draw_faces
+from gpen.faces.preview import box_mask, draw_faces
 
 
 def faces(left: float, top: float, width: int = 300, height: int = 200) -> Faces:

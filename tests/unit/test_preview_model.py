@@ -11,7 +11,7 @@ import gpen
 from gpen.cli import main
 from gpen.image.picture import to_uint8
 from gpen.weights.catalogue import PREVIEW
-from tests.photograph import Damage, damaged, face_psnr, photograph
+from tests.support.photograph import Damage, damaged, face_psnr, photograph
 
 DAMAGES = list(Damage)
 

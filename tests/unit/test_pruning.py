@@ -15,15 +15,15 @@ from gpen.cli import main
 from gpen.image.picture import to_uint8
 from gpen.model.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from gpen.model.config import GPENConfig
-from gpen.model.loaded import build_network
 from gpen.model.memory import activation_bytes
 from gpen.model.network import GPEN
 from gpen.model.precision import Precision
-from gpen.model.pruning.drawn import drawn_faces
-from gpen.model.pruning.prune import PRUNING, parameters, prune
 from gpen.model.strips import run_in_strips
+from gpen.prune.prune import PRUNING, parameters, prune
+from gpen.prune.synthetic_faces import drawn_faces
+from gpen.restorers.gpen import build_network
 from gpen.weights.catalogue import PREVIEW
-from tests.photograph import Damage, damaged, face_psnr, photograph
+from tests.support.photograph import Damage, damaged, face_psnr, photograph
 
 TOLERANCE = 1e-5
 """Of a picture in -1..1, in float32."""

@@ -10,15 +10,15 @@ from skimage import data
 
 import gpen
 from gpen import Search
-from gpen.api import find_detector
+from gpen.by_name import find_detector
 from gpen.errors import SettingError
 from gpen.faces.boxes import read_boxes
 from gpen.faces.detect import find_faces
 from gpen.faces.detectors import Detector
 from gpen.faces.detectors.mtcnn import MTCNNDetector
-from gpen.faces.search import SIZES
+from gpen.faces.passes import SIZES
 from gpen.weights.locate import Folders
-from tests.photograph import tensor
+from tests.support.photograph import tensor
 
 # NASA's portrait of Eileen Collins, as YuNet finds her face.
 EYES = np.array([[200.0, 102], [247, 103]])

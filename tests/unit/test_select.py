@@ -12,9 +12,9 @@ import gpen
 from gpen.faces.alignment import template
 from gpen.faces.report import describe
 from gpen.faces.select import ORDERS, read_numbers
-from tests.choices import choices
-from tests.networks import Negative
-from tests.photograph import blurry_group, group
+from tests.support.choices import choices
+from tests.support.networks import Negative
+from tests.support.photograph import blurry_group, group
 
 DETECTORS = ("mtcnn", "yunet")
 

@@ -12,9 +12,9 @@ from gpen.faces.alignment import template
 from gpen.image.picture import to_uint8
 from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
-from gpen.model.loaded import GPENModel
-from tests.networks import Negative, Painter
-from tests.photograph import photograph
+from gpen.restorers.gpen import GPENModel
+from tests.support.networks import Negative, Painter
+from tests.support.photograph import photograph
 
 SIZES = [(220, 220), (64, 64), (150, 97)]
 

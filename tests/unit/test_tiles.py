@@ -8,7 +8,7 @@ from skimage import data
 
 import gpen
 from gpen.image.tiles import faded_tiles
-from tests.networks import Negative
+from tests.support.networks import Negative
 
 
 @pytest.mark.parametrize("length", [64, 65, 100, 127, 128, 500])

@@ -15,7 +15,7 @@ from gpen.faces.face import Face, Faces
 from gpen.faces.report import describe
 from gpen.faces.select import select_faces
 from gpen.faces.track import track_faces
-from tests.networks import Negative
+from tests.support.networks import Negative
 
 # Where YuNet finds the face in the benchmark's clip.
 LANDMARKS = np.array([[85.12, 101.82], [132.13, 102.62], [105.37, 124.54], [83.61, 142.77], [124.67, 143.64]])

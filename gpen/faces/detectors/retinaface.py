@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ...errors import DetectorError
-from ...model.batches import is_out_of_memory
+from ...restore.batches import is_out_of_memory
 from ..face import Face
 from . import Pictures, Place
 

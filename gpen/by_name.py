@@ -1,0 +1,139 @@
+"""The front door of the library: models, detectors and settings by name."""
+
+import logging
+import os
+
+import torch
+from torch import Tensor
+
+from .errors import DetectorError, SettingError
+from .faces.detect import find_faces
+from .faces.detectors import DETECTORS, Detector, Place, needs_weights, on_cpu, open_detector
+from .faces.face import Faces
+from .faces.passes import Search
+from .model.checkpoint import read_checkpoint
+from .paste.parsers import Parser, open_parser
+from .paste.settings import PARSER_OF_MASK
+from .prune.prune import Steps, prune, share_of
+from .restorers.gpen import GPENModel, load_network
+from .weights.catalogue import task_of
+from .weights.download import Progress
+from .weights.locate import Folders, find, locate
+
+log = logging.getLogger(__name__)
+
+DETECTOR_FILES = {
+    "retinaface_resnet50": "detection_Resnet50_Final",
+    "yunet": "face_detection_yunet_2023mar",
+    "retinaface_mobilenet0.25": "detection_mobilenet0.25_Final",
+}
+"""Detector → its name in the catalogue."""
+
+PARSER_FILES = {"bisenet": "parsing_bisenet", "parsenet": "parsing_parsenet"}
+"""Parser → its name in the catalogue."""
+
+
+def load_model(
+    file: str | os.PathLike[str],
+    *,
+    precision: str = "auto",
+    memory: str = "auto",
+    pruning: str | float = "none",
+    device: str | torch.device | None = None,
+    folders: Folders | None = None,
+    download: bool = True,
+    on_progress: Progress | None = None,
+    on_step: Steps | None = None,
+) -> GPENModel:
+    """Load a GPEN network.
+
+    Args:
+        file: a path, a file in one of the folders, a name in the catalogue ("GPEN-BFR-512"), or "preview".
+        precision: "auto", "fp32", "fp16", "bf16" or "fp8" (weights in 8 bits, computed in what "auto" takes); see
+            `choose_precision`.
+        memory: "auto", "normal" or "low": "low" takes a fraction of the memory for the same result, a little slower.
+        pruning: "none"; "exact" drops channels that cannot change the picture; a share ("25%" or 0.25) also those that
+            change it least, which takes about as long as to restore ten faces on the CPU.
+        device: where it runs; by default the first GPU, or the CPU where there is none.
+        folders: where files are looked for and downloads go; by default `$GPEN_MODELS` or a folder in the user's cache.
+        download: whether to fetch a released file that is not on disk.
+        on_progress: called with (bytes done, bytes in all or None) during a download.
+        on_step: called with (steps done, steps in all) while a share of pruning is chosen.
+
+    Raises `DownloadError`, `CheckpointError` or `SettingError`, each saying what to do.
+    """
+    share_of(pruning)  # a wrong one is said before anything is fetched
+    path = locate(file, folders, download=download, on_progress=on_progress)
+    checkpoint = read_checkpoint(path)
+    task = task_of(path, checkpoint.metadata)
+    checkpoint = prune(checkpoint, pruning, task, on_step)
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return load_network(checkpoint, path.stem, task, precision, memory, device)
+
+
+def detect_faces(
+    picture: Tensor,
+    detector: str | Detector = "auto",
+    threshold: float | None = None,
+    folders: Folders | None = None,
+    *,
+    search: Search | None = None,
+    boxes: object = None,
+) -> Faces:
+    """Find the faces in each picture of a batch (B, H, W, C) in 0..1; see `find_detector` and `find_faces`."""
+    if isinstance(detector, str):
+        detector = find_detector(detector, folders=folders)
+    return find_faces(picture, detector, threshold, search=search, boxes=boxes)
+
+
+def find_detector(
+    name: str = "auto",
+    *,
+    folders: Folders | None = None,
+    download: bool = True,
+    on_progress: Progress | None = None,
+    place: Place = on_cpu,
+) -> Detector:
+    """Open a detector by name.
+
+    "auto" takes the best one that is on disk and works here, and never downloads; the last of them comes with its
+    package. Any other name of `DETECTORS` is fetched where its file is not on disk.
+
+    Raises `SettingError` for an unknown name, `DownloadError` and `DetectorError` where it cannot be had.
+    """
+    if name not in ("auto", *DETECTORS):
+        raise SettingError.unknown("detector", name, ("auto", *DETECTORS))
+    if name != "auto":
+        weights = None
+        if needs_weights(name):
+            weights = locate(DETECTOR_FILES[name], folders, download=download, on_progress=on_progress)
+        return open_detector(name, weights, place)
+    for candidate in DETECTORS[:-1]:
+        weights = find(DETECTOR_FILES[candidate], folders)
+        if weights:
+            try:
+                return open_detector(candidate, weights, place)
+            except DetectorError as error:
+                log.warning("detector %s is passed over: %s", candidate, error)
+    return open_detector(DETECTORS[-1], None, place)
+
+
+def find_parser(
+    mask: str,
+    *,
+    folders: Folders | None = None,
+    download: bool = True,
+    on_progress: Progress | None = None,
+    place: Place = on_cpu,
+    dtype: torch.dtype = torch.float32,
+) -> Parser | None:
+    """Open the parser that a mask of `PasteSettings` needs, fetched where it is not on disk; None where it needs none.
+
+    Raises `DownloadError` and `CheckpointError` where it cannot be had.
+    """
+    name = PARSER_OF_MASK.get(mask)
+    if name is None:
+        return None
+    weights = locate(PARSER_FILES[name], folders, download=download, on_progress=on_progress)
+    return open_parser(name, weights, place, dtype)

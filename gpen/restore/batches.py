@@ -1,0 +1,56 @@
+"""Many crops through the network: in batches as large as memory allows, each cut out only when its batch is on."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import GPENError
+from ..restorers.gpen import GPENModel
+
+
+def restore_in_batches(
+    model: GPENModel, cuts: Sequence[Callable[[], Tensor]], batch: int | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Restore what each of `cuts` cuts out, one after the other: (crop, restored), both (S, S, 3) in 0..1.
+
+    A crop may have a fourth channel for its holes; see `GPENModel.restore`.
+    `batch` is how many go through the network at once, by default what suits the device. Where memory runs out it is
+    halved, and one crop that does not fit is run in low memory. Raises `GPENError` where even that does not fit.
+    """
+    batch = batch or model.pictures_at_once()
+    done = 0
+    while done < len(cuts):
+        crops = [cut() for cut in cuts[done : done + batch]]
+        restored = _restore_or_none(model, crops)
+        if restored is not None:
+            done += len(crops)
+            yield from zip((crop[..., :3] for crop in crops), restored, strict=True)
+        # The exception and the tensors it held are gone by now, so that the next try finds their memory free.
+        elif len(crops) > 1:
+            batch = len(crops) // 2
+        elif model.memory != "low":
+            model = model.in_low_memory()
+        else:
+            raise GPENError(
+                f"not enough memory for one face at {model.size}×{model.size}; "
+                "close other programs, choose a lower precision or a smaller model"
+            )
+
+
+def _restore_or_none(model: GPENModel, crops: list[Tensor]) -> list[Tensor] | None:
+    """The restored crops, or None where memory ran out."""
+    try:
+        return list(model.restore(torch.stack(crops)))
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            return None
+        raise
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch raised it for want of memory, on whatever device."""
+    # torch.cuda.OutOfMemoryError is one; the CPU's and Apple's have no class of their own.
+    missing = re.search("out of memory|not enough memory", str(error))
+    return isinstance(error, torch.cuda.OutOfMemoryError) or missing is not None

@@ -1,0 +1,185 @@
+"""A network that is ready to restore faces, and how it comes from a checkpoint."""
+
+import copy
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from typing_extensions import Self
+
+from ..errors import SettingError
+from ..model import ops as casting_ops
+from ..model.checkpoint import Checkpoint
+from ..model.layout import converted
+from ..model.memory import activation_bytes
+from ..model.network import GPEN
+from ..model.precision import Precision, StoredIn8Bits, choose_precision, in_8_bits
+from ..model.strips import DETAIL, run_in_strips
+from ..model.tasks import finished, is_hole, prepared, value_range
+
+MEMORY = ("auto", "normal", "low")
+MOST_AT_ONCE = 8
+
+
+class GPENModel:
+    """A GPEN network with its name and its task. Calling it runs the bare network.
+
+    Args:
+        network: in eval mode, its weights loaded.
+        name: as shown to people.
+        task: "restoration", "colorization", "inpainting" or "segmentation".
+        dtype: of the activations.
+        memory: one of `MEMORY`; "auto" is "low" where "normal" does not fit into the free memory of the device.
+    """
+
+    def __init__(self, network: GPEN, name: str, task: str, dtype: torch.dtype, memory: str = "auto"):
+        if memory not in MEMORY:
+            raise SettingError.unknown("memory", memory, MEMORY)
+        self.network = network
+        self.name = name
+        self.task = task
+        self.dtype = dtype
+        self.memory = memory
+        self.detail = "full"
+
+    @property
+    def size(self) -> int:
+        """Side of the crops it restores, in pixels."""
+        return self.network.config.size
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return next(self.network.parameters()).device
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(B, 3, input_size, input_size) in -1..1 → (B, 3, size, size) float32, about -1..1 and not clamped.
+
+        With less detail than "full" the picture that comes out has half or a quarter of the side.
+        """
+        memory = self._memory_for(len(x))
+        self.make_ready(self.activation_bytes(len(x), memory))
+        with torch.inference_mode():
+            return run_in_strips(self.network, x.to(self.device, self.dtype), memory, self.detail)
+
+    def make_ready(self, activation_bytes: int) -> None:
+        """Runs before every batch: a place to bring the weights to the device, with so much room beside them."""
+
+    def free_bytes(self) -> float:
+        """What the device has left for activations; infinite where nobody can tell."""
+        if self.device.type != "cuda":
+            return math.inf
+        cached = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return torch.cuda.mem_get_info(self.device)[0] + cached
+
+    def in_low_memory(self) -> Self:
+        """The same model, sharing its weights, run in strips whatever the free memory."""
+        model = copy.copy(self)
+        model.memory = "low"
+        return model
+
+    def at_detail(self, detail: str) -> Self:
+        """The same model, sharing its weights, for a quick look: "half" and "quarter" take a part of time and memory.
+
+        Raises `SettingError` for what is not in `DETAIL`.
+        """
+        if detail not in DETAIL:
+            raise SettingError.unknown("detail", detail, DETAIL)
+        model = copy.copy(self)
+        model.detail = detail
+        return model
+
+    def pictures_at_once(self) -> int:
+        """How many crops are best run as one batch: a GPU is busy with a few, a CPU with one."""
+        if self.device.type == "cpu":
+            return 1
+        # The crops of a batch wait on the CPU; half of the room is left to everything else on the device.
+        room, one = self.free_bytes() / 2, self.activation_bytes(1, self._memory_for(1))
+        return int(max(1, min(MOST_AT_ONCE, room / one)))
+
+    def activation_bytes(self, pictures: int, memory: str) -> int:
+        """The most bytes of activations that are alive at one time; see `memory.activation_bytes`."""
+        in_8_bits = isinstance(self.network.to_latent, StoredIn8Bits)
+        return activation_bytes(
+            self.network.config, pictures, self.dtype, memory, self.device.type, self.detail, in_8_bits
+        )
+
+    def _memory_for(self, pictures: int) -> str:
+        if self.memory != "auto":
+            return self.memory
+        return "normal" if self.activation_bytes(pictures, "normal") < self.free_bytes() else "low"
+
+    def restore(self, crops: Tensor) -> Tensor:
+        """Aligned faces (B, S, S, 3) in 0..1 → the same faces restored, in 0..1, on the CPU.
+
+        A fourth channel says where there are holes to fill in. Raises `SettingError` where less detail than "full" is
+        asked for, and the network has nothing to show by then.
+        """
+        low, span = value_range(self.task)
+        crops, hole = crops[..., :3], is_hole(crops[..., 3:]).float() if crops.shape[3] == 4 else None
+        x = prepared(self.task, crops, hole).movedim(3, 1)
+        if (side := self.network.config.input_size) != self.size:
+            x = F.interpolate(x, (side, side), mode="area")
+        restored = (self(x * span + low).cpu() - low) / span
+        if restored.shape[3] != self.size:
+            # How much of the picture an octave adds is the training's choice; some networks add all of it in the last.
+            if restored.std((2, 3)).mean() < crops.std((1, 2)).mean() / 4:
+                raise SettingError(
+                    f"{self.name} has not drawn anything by detail {self.detail!r}: it makes its picture in its last "
+                    "step. Choose detail full; with memory low it takes little, too"
+                )
+            # Like any other result, in the crop's own pixels.
+            restored = F.interpolate(restored, (self.size, self.size), mode="bicubic")
+        return finished(self.task, crops, restored.clamp(0, 1).movedim(1, 3), hole)
+
+
+def build_network(checkpoint: Checkpoint, precision: Precision, ops: Any = casting_ops) -> GPEN:
+    """A checkpoint → its network on the CPU, weights stored in that precision, layers from `ops`."""
+    with torch.device("meta"):  # memory only for the weights that are loaded, once
+        network = GPEN(checkpoint.config, ops, in_8_bits(ops) if precision.in_8_bits else ops)
+    network.requires_grad_(False)  # integers could not have gradients
+    state: dict[str, Tensor] = {}
+    for name, tensor in converted(checkpoint.config, checkpoint.tensors):
+        path, _, leaf = name.rpartition(".")
+        layer = network.get_submodule(path)
+        if leaf == "weight" and isinstance(layer, StoredIn8Bits):
+            state.update({f"{path}.{part}": value for part, value in layer.stored(tensor).items()})
+        else:
+            # Squares of weights are outside the range of fp16 where the weights are large or small.
+            squares = precision.dtype == torch.float16 and path.endswith("energy")
+            state[name] = tensor.to(torch.bfloat16 if squares else precision.dtype)
+    network.load_state_dict(state, strict=True, assign=True)
+    return network.eval()
+
+
+def load_network(
+    checkpoint: Checkpoint,
+    name: str,
+    task: str,
+    precision: str = "auto",
+    memory: str = "auto",
+    device: str | torch.device = "cpu",
+) -> GPENModel:
+    """A checkpoint → a model on a device.
+
+    Args:
+        checkpoint: as read from a file.
+        name: as shown to people.
+        task: what it is for, as in `GPENModel`.
+        precision: one of `PRECISIONS`; see `choose_precision`.
+        memory: as in `GPENModel`.
+        device: where it stays.
+
+    Raises `SettingError` for an unknown precision or memory, and for a device that is not there.
+    """
+    try:
+        device = torch.device(device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # the second where this PyTorch was built without that device
+        raise SettingError(
+            f"the device {str(device)!r} cannot be used here: {error}; choose another, or cpu"
+        ) from error
+    chosen = choose_precision(precision, device)
+    return GPENModel(build_network(checkpoint, chosen).to(device), name, task, chosen.dtype, memory)

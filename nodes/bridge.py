@@ -1,0 +1,142 @@
+"""The one bridge to ComfyUI: its model management, its progress bar and interrupt, and words on a node."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Literal
+
+import comfy.model_management as management
+import comfy.ops
+import comfy.utils
+import torch
+from comfy.model_patcher import ModelPatcher
+from comfy_api.latest import io
+from server import PromptServer
+from torch import nn
+
+from ..gpen.errors import SettingError
+from ..gpen.model.checkpoint import Checkpoint
+from ..gpen.model.precision import choose_precision
+from ..gpen.restorers.gpen import GPENModel, build_network
+
+CATEGORY = "image/face/GPEN"
+
+ModelType = io.Custom("GPEN_MODEL")
+# Other packs have a type of their own that they call FACES.
+FacesType = io.Custom("GPEN_FACES")
+# A type of newer versions of ComfyUI, and of other packs.
+BoxesType = io.Custom("BOUNDING_BOX")
+# Of newer versions of ComfyUI.
+LandmarksType = io.Custom("FACE_LANDMARKS")
+
+
+class ManagedModel(GPENModel):
+    """A GPEN network whose weights ComfyUI moves on and off the card.
+
+    It holds the patcher, because ComfyUI's list of loaded models only keeps weak references.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, name: str, task: str, precision: str, memory: str):
+        device = management.get_torch_device()
+        chosen = choose_precision(precision, device, best_dtype(device))
+        network = build_network(checkpoint, chosen, comfy.ops.manual_cast)
+        super().__init__(network, name, task, chosen.dtype, memory)
+        for layer in (*network.encoder, *network.convs):
+            layer.register_forward_pre_hook(_stop_if_interrupted)
+        self.patcher = ModelPatcher(network, load_device=device, offload_device=management.unet_offload_device())
+
+    @property
+    def device(self) -> torch.device:
+        return self.patcher.load_device
+
+    def make_ready(self, activation_bytes: int) -> None:
+        management.load_models_gpu([self.patcher], memory_required=activation_bytes)
+
+    def free_bytes(self) -> float:
+        # Of what is free now, the weights that are not loaded yet will take their part.
+        to_load = self.patcher.model_size() - self.patcher.loaded_size()
+        return management.get_free_memory(self.device) - to_load
+
+
+def managed_place() -> Callable[[nn.Module], torch.device]:
+    """A place for one detector's network, under ComfyUI's model management, for as long as the place is held."""
+    patcher: ModelPatcher | None = None
+
+    def place(network: nn.Module) -> torch.device:
+        nonlocal patcher
+        device = management.get_torch_device()
+        patcher = patcher or ModelPatcher(network, device, management.unet_offload_device())
+        # Its layers are not ComfyUI's, which could be left on the CPU one by one.
+        management.load_models_gpu([patcher], force_full_load=True)
+        return device
+
+    return place
+
+
+def best_dtype(device: torch.device | None = None) -> torch.dtype:
+    """What precision "auto" stands for: it follows the device and ComfyUI's flags (`--force-fp16`, `--cpu` …)."""
+    device = device or management.get_torch_device()
+    if management.should_use_fp16(device):
+        return torch.float16
+    return torch.bfloat16 if management.should_use_bf16(device) else torch.float32
+
+
+def _stop_if_interrupted(*_: Any) -> None:
+    management.throw_exception_if_processing_interrupted()
+
+
+def progress() -> Callable[[int, int | None], None]:
+    """What the library calls with (done, in all): ComfyUI's progress bar, and the place where a cancel takes effect."""
+    bar = comfy.utils.ProgressBar(1)
+
+    def on_step(done: int, total: int | None) -> None:
+        management.throw_exception_if_processing_interrupted()
+        if total is not None:  # a server may not say how large a download is
+            bar.update_absolute(done, total)
+
+    return on_step
+
+
+def on_intermediate_device(tensor: torch.Tensor) -> torch.Tensor:
+    """Where ComfyUI wants pictures between nodes."""
+    return tensor.to(management.intermediate_device())
+
+
+def say(text: str, node: type[io.ComfyNode]) -> dict[str, tuple[str]]:
+    """Show a text on the running node; what it returns goes out as the node's `ui`, for those who read the history."""
+    server = PromptServer.instance
+    if server is not None and hasattr(server, "send_progress_text"):  # older versions have no such message
+        server.send_progress_text(text, node.hidden.unique_id)
+    return {"text": (text,)}
+
+
+def check_choices(*checks: tuple[str, str | None, tuple[str, ...]]) -> Literal[True] | str:
+    """For `validate_inputs`, because ComfyUI does not check a combo's value against its options.
+
+    Takes (what it is, its value, the choices) of each; a value is None where it comes from another node.
+    """
+    for what, value, choices in checks:
+        if value is not None and value not in choices:
+            return str(SettingError.unknown(what, value, choices))
+    return True
+
+
+def boxes_input(tooltip: str) -> io.Input:
+    """An optional input for boxes of other nodes; newer versions would show a widget of their own in its place."""
+    return BoxesType.Input(
+        "boxes",
+        optional=True,
+        tooltip=f"{tooltip}. In pixels; one list for each picture, or one for all.",
+        extra_dict={"forceInput": True},
+    )
+
+
+def advanced(widget: io.WidgetInput) -> io.WidgetInput:
+    """Fold an input away among the advanced ones, where this version of ComfyUI does so."""
+    widget.extra_dict["advanced"] = True
+    return widget
+
+
+def aliases(*words: str) -> dict[str, Any]:
+    """Further words by which the page's search finds a node, for its schema; nothing where ComfyUI knows none."""
+    known = any(field.name == "search_aliases" for field in fields(io.Schema))
+    return {"search_aliases": list(words)} if known else {}

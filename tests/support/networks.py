@@ -1,0 +1,45 @@
+"""Networks whose output is known."""
+
+from pathlib import Path
+
+import torch
+
+from gpen.model.checkpoint import write_checkpoint
+from gpen.model.config import GPENConfig
+from gpen.model.network import GPEN
+from gpen.restorers.gpen import GPENModel
+
+
+class Painter(GPENModel):
+    """Gives back one colour whatever it sees, and remembers what it saw as (B, 3, S, S)."""
+
+    def __init__(self, task: str, colour: tuple[float, float, float] = (0.8, 0.4, 0.2)):
+        super().__init__(GPEN(GPENConfig.released(64, 1, 1 / 16, 32, 2)).eval(), "painter", task, torch.float32)
+        self.colour, self.seen = torch.tensor(colour), torch.zeros(0)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen = x
+        return (self.colour * 2 - 1)[None, :, None, None].expand_as(x)
+
+
+class Negative(GPENModel):
+    """Gives back the negative, and runs out of memory where a batch is larger than `room`."""
+
+    def __init__(self, room: int = 100, error: Exception | None = None, task: str = "restoration"):
+        super().__init__(GPEN(GPENConfig.released(64, 1, 1 / 16, 32, 2)).eval(), "negative", task, torch.float32)
+        self.room, self.error, self.runs = room, error or torch.cuda.OutOfMemoryError("CUDA out of memory"), []
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        self.runs.append((len(x), self.memory))
+        if len(x) > self.room:
+            raise self.error
+        return 1 - x if self.task == "segmentation" else -x
+
+
+def write_small(path: Path) -> Path:
+    """Write a network of 64×64 pixels and random numbers, always the same. What it is for follows from its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    generator = torch.Generator().manual_seed(0)
+    shapes = GPENConfig.released(64, 1, 1 / 16, 32, 2).official_shapes()
+    write_checkpoint(path, {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()})
+    return path
