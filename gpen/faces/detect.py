@@ -6,6 +6,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from ..errors import SettingError
+from ..image.cuts import SceneCuts
 from ..image.picture import as_rgb, to_uint8
 from .boxes import read_boxes
 from .detectors import Detector
@@ -46,6 +47,7 @@ def find_faces(
     search = search or Search()
     given = None if boxes is None else read_boxes(boxes, frames)
     faces: list[Face] = []
+    cuts = SceneCuts()
     # Asked once: it may bring a network to its device to know.
     at_once = detector.at_once
     for first in range(0, frames, at_once):
@@ -58,6 +60,7 @@ def find_faces(
                 for frame, pixels in enumerate(pictures, first)
             ]
         for frame, found in enumerate(looked, first):
+            cuts.see(pictures[frame - first])
             faces += [
                 replace(face, frame=frame, sharpness=sharpness(picture[frame], face.landmarks))
                 for face in found
@@ -65,4 +68,4 @@ def find_faces(
             ]
             if on_frame:
                 on_frame(frame + 1, frames)
-    return Faces(tuple(faces), width, height, frames)
+    return Faces(tuple(faces), width, height, frames, cuts.found())

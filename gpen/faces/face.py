@@ -89,6 +89,8 @@ class Faces:
     height: int
     frames: int
     """How many pictures the batch had, those without a face counted."""
+    cuts: tuple[int, ...] = ()
+    """Pictures with which a new scene begins, were the batch the frames of a clip."""
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -149,4 +151,4 @@ class Faces:
                 crop_to_picture=matrix,
             )
 
-        return Faces(tuple(moved(face) for face in self.faces), width, height, self.frames)
+        return replace(self, faces=tuple(moved(face) for face in self.faces), width=width, height=height)

@@ -14,7 +14,7 @@ from ..faces.face import Face, Faces
 from ..image.picture import as_rgb
 from ..image.warp import Matrix, scale_of
 from ..restorers.gpen import GPENModel
-from .averaging import steadied
+from .averaging import steadied, window
 from .batches import restore_in_batches
 from .inpaint import has_hole, hole_for
 from .tiles import OVERLAP, check_tiles, restore_tiled
@@ -116,6 +116,9 @@ def one_by_one(
     at: dict[tuple[int | None, int], int] = {
         (face.track, face.frame): i for i, face in enumerate(faces) if face.track and places[i]
     }
+    frames_of: dict[int | None, list[int]] = defaultdict(list)
+    for track, frame in at:
+        frames_of[track].append(frame)
     # Each crop is cut once, for itself and its neighbours in time: as many are kept as those span, and a batch.
     most_in_a_frame = max(Counter(face.frame for face in faces).values(), default=0)
     span = 2 * max((face.steady for face in faces), default=0) + 1
@@ -129,12 +132,10 @@ def one_by_one(
 
     def steady_cut(index: int) -> Tensor:
         face = faces[index]
-        near = [
-            cut(at[face.track, frame])
-            for frame in range(face.frame - face.steady, face.frame + face.steady + 1)
-            if frame != face.frame and (face.track, frame) in at
-        ]
-        return steadied(cut(index), near)
+        if not face.steady or face.track is None:
+            return cut(index)
+        near = window(frames_of[face.track], face.frame, face.steady)
+        return steadied(cut(index), [cut(at[face.track, frame]) for frame in near])
 
     whole = [i for i, place in enumerate(places) if place and place.size == model.size]
     restored = restore_in_batches(model, [partial(steady_cut, i) for i in whole], batch)
