@@ -2,24 +2,25 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import SettingError
+from ..options import Settings, option, settled
 from .alignment import Points
 from .boxes import area, common_area
-from .face import Box, Face, Faces
+from .face import Box, Face, Faces, Outcome
 
 # Two faces are one where the part of their boxes that they do not share, and the distance of their landmarks in sizes
 # of the face, come to less than this together: at 1.3 a face may move by half of its size between two frames.
 FURTHEST = 1.3
 # At a smoothing of 1: σ, in frames, of what is averaged over time, and how many crops on either side are.
 MOST_SIGMA = 4.0
-MOST_STEADY = 8
+MOST_NEIGHBOURS = 8
 # Where another face covers more than this of the box in which a face is missed, that face is behind it.
 HIDDEN = 0.25
 # In sizes of the face: a smoothed face further than this from where it was seen has jumped, and is left where it was.
@@ -40,38 +41,60 @@ class _Track:
         return (left, top, right, bottom), last.landmarks + moved
 
 
-def track_faces(faces: Faces, *, smoothing: float = 0.5, max_gap: int = 5, fade: int = 3, min_length: int = 1) -> Faces:
+@dataclass(frozen=True)
+class TrackSettings(Settings):
+    """How faces are followed through a clip."""
+
+    smoothing: float = option(
+        0.5,
+        "How calm a face becomes: its place is smoothed over time, and noise is kept out of its crop where nothing "
+        "moves. Looks ahead as far as back, so nothing lags. 0 leaves it as found.",
+        low=0,
+        high=1,
+        step=0.05,
+    )
+    max_gap: int = option(
+        5, "Most frames in a row in which a face may have been missed; they are filled in.", low=0, high=100
+    )
+    fade: int = option(
+        3, "Frames over which a face that appears in mid-clip fades in, and one that goes fades out.", low=0, high=100
+    )
+    min_length: int = option(
+        1,
+        "Faces found in fewer frames are left out: most of those are none. 1 keeps all.",
+        low=1,
+        high=1000,
+        advanced=True,
+    )
+
+
+def track_faces(faces: Faces, settings: TrackSettings | None = None, **changes: Any) -> Faces:
     """Take the pictures of a batch for the frames of a clip and follow each face through it.
 
     Args:
         faces: what was found in each frame.
-        smoothing: how calm landmarks and crops become, 0..1; 0 leaves them as they were found. It looks as far ahead
-            as back, so that a face that moves does not lag.
-        max_gap: most frames in a row in which a face may have been missed; they are filled.
-        fade: over how many frames a face fades in where it appears within the clip, and out where it goes.
-        min_length: faces found in fewer frames are left out.
+        settings: how calm they become, what is filled in and what is left out.
+        **changes: single settings by name, as in `track_faces(faces, smoothing=0.8)`.
 
-    Returns them frame by frame, each with the number of its `track`. Raises `SettingError` for a setting out of range.
+    A scene cut, as `find_faces` tells it, ends all tracks. A face that goes behind another is gone until it is found.
+
+    Returns them frame by frame, each with the number of its `track`. Raises `SettingError` for a setting that
+    cannot be.
     """
-    if not 0 <= smoothing <= 1:
-        raise SettingError(f"the smoothing must be between 0 and 1, and it is {smoothing}")
-    for name, value, least in (("max_gap", max_gap, 0), ("fade", fade, 0), ("min_length", min_length, 1)):
-        if value < least:
-            raise SettingError(f"{name} must be at least {least}, and it is {value}")
-    tracks = [track.faces for track in _tracks(faces, max_gap) if len(track.faces) >= min_length]
-    done = [face for face in faces if face.flaw]
+    settings = settled(TrackSettings, settings, changes)
+    tracks = [track.faces for track in _tracks(faces, settings.max_gap) if len(track.faces) >= settings.min_length]
+    done = [face for face in faces if face.problem]
     found = _boxes_by_frame(tracks)
-    steady = round(smoothing * MOST_STEADY)
+    neighbours = round(settings.smoothing * MOST_NEIGHBOURS)
     for number, track in enumerate(tracks, 1):
-        own = {face.frame for face in track}
-        seen = (face for face in _filled(track) if face.frame in own or not _is_hidden(face, found[face.frame]))
-        for run in _runs(seen):
-            weights = _fades(len(run), fade, _appears(faces, run[0].frame), _appears(faces, run[-1].frame + 1))
+        for run in _runs(_seen(track, found)):
+            comes, goes = (_on_its_own(faces, frame) for frame in (run[0].frame, run[-1].frame + 1))
+            weights = _fades(len(run), settings.fade, comes, goes)
             done += [
-                replace(face, track=number, weight=float(weight), steady=steady)
-                for face, weight in zip(_smoothed(run, smoothing), weights, strict=True)
+                replace(face, track=number, weight=float(weight), neighbours=neighbours)
+                for face, weight in zip(_smoothed(run, settings.smoothing), weights, strict=True)
             ]
-    return faces.with_faces(sorted(done, key=lambda face: face.frame))
+    return faces.with_faces(done).by_frame()
 
 
 def count_tracks(faces: Faces) -> int:
@@ -79,7 +102,7 @@ def count_tracks(faces: Faces) -> int:
     return len({face.track for face in faces if face.track is not None})
 
 
-def _appears(faces: Faces, frame: int) -> bool:
+def _on_its_own(faces: Faces, frame: int) -> bool:
     """Whether what is seen from this frame on, or was until it, came or went on its own.
 
     At the ends of the clip and where the scene is cut, all comes and goes at once.
@@ -105,7 +128,7 @@ def _tracks(faces: Faces, max_gap: int) -> list[_Track]:
     tracks: list[_Track] = []
     by_frame: dict[int, list[Face]] = defaultdict(list)
     for face in faces:
-        if face.flaw is None:
+        if face.problem is None:
             by_frame[face.frame].append(face)
     cuts = sorted(faces.cuts)
     open_tracks: list[_Track] = []
@@ -146,6 +169,12 @@ def _cost(box: Box, landmarks: Points, face: Face) -> float:
     return 1 - shared / union + distance
 
 
+def _seen(track: list[Face], found: Mapping[int, list[Box]]) -> Iterator[Face]:
+    """A track without gaps but those in which its face is behind another; `found` are the boxes of each frame."""
+    own = {face.frame for face in track}
+    return (face for face in _filled(track) if face.frame in own or not _is_hidden(face, found.get(face.frame, [])))
+
+
 def _filled(track: list[Face]) -> Iterator[Face]:
     """A face for every frame of the track; where it was missed, on the straight line between those around it."""
     for before, after in zip(track, [*track[1:], None], strict=True):
@@ -163,7 +192,7 @@ def _face_between(before: Face, after: Face, frame: int) -> Face:
         (left, top, right, bottom),
         _between(before.landmarks, after.landmarks, share),
         min(before.score, after.score),
-        fate="filled in",
+        outcome=Outcome("filled in"),
         sharpness=_sharpness_between(before, after, share),
     )
 

@@ -1,4 +1,4 @@
-"""A crop steadied by the crops of the same face in the frames around it, so that noise does not become flicker."""
+"""A crop averaged with the crops of the same face in the frames around it, so that noise does not become flicker."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -38,7 +38,7 @@ def window(frames: Sequence[int], frame: int, neighbours: int) -> list[int]:
     return [other for other in frames[first : first + 2 * neighbours + 1] if other != frame]
 
 
-def steadied(crop: Tensor, neighbours: list[Tensor]) -> Tensor:
+def averaged(crop: Tensor, neighbours: list[Tensor]) -> Tensor:
     """The mean of a crop (S, S, C) and its neighbours in time, at each place of those alone in which nothing moved.
 
     The neighbours are laid onto the crop first, since landmarks that tremble cut them out beside each other. A mouth
@@ -79,9 +79,9 @@ def _laid_onto(small: Pixels, other: Pixels) -> Pixels:
 def _registered(small: Pixels, other: Pixels, scale: float) -> Matrix:
     """Where in another crop what is seen in this one lies, in pixels of crops `scale` times as large.
 
-    Both (S, S), as `_small` makes them. Evangelidis and Psarakis, "Parametric image alignment using enhanced correlation
-    coefficient maximization" (2008), which does not mind that the light changes. Where it finds nothing near, the
-    crops are left as they were cut.
+    Both (S, S), as `_small` makes them. Evangelidis and Psarakis, "Parametric image alignment using enhanced
+    correlation coefficient maximization" (2008), which does not mind that the light changes. Where it finds nothing
+    near, the crops are left as they were cut.
     """
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, ITERATIONS, ACCURACY)
     try:
