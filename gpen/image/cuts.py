@@ -1,5 +1,7 @@
 """Where a clip cuts to another scene."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -16,30 +18,28 @@ TIMES_USUAL = 3.0
 AROUND = 2
 
 
-class SceneCuts:
-    """Sees the frames of a clip in order and tells with which a new scene begins; keeps one thumb and a number each."""
+class Changes:
+    """How much each frame of a clip differs from the one before; it keeps the last one as a thumb."""
 
     def __init__(self) -> None:
         self._last: npt.NDArray[np.float32] | None = None
-        self._changes: list[float] = []
 
-    def see(self, frame: npt.NDArray[np.uint8]) -> None:
-        """Look at the next frame (H, W, 3) of 0..255."""
+    def of(self, frame: npt.NDArray[np.uint8]) -> float:
+        """The change, in grey levels, that the next frame (H, W, 3) of 0..255 brings; 0 for the first."""
         step = max(1, min(frame.shape[:2]) // THINNED_TO)
         thinned = np.ascontiguousarray(frame[::step, ::step])
         thumb = cv2.resize(thinned, (THUMB_SIDE, THUMB_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-        self._changes.append(0.0 if self._last is None else float(np.abs(thumb - self._last).mean()))
+        change = 0.0 if self._last is None else float(np.abs(thumb - self._last).mean())
         self._last = thumb
+        return change
 
-    def found(self) -> tuple[int, ...]:
-        """The first frames of all scenes but the first."""
-        return tuple(frame for frame in range(1, len(self._changes)) if self._is_cut(frame))
 
-    def _is_cut(self, frame: int) -> bool:
-        change = self._changes[frame]
-        near = [
-            self._changes[other]
-            for other in range(max(1, frame - AROUND), min(frame + AROUND + 1, len(self._changes)))
-            if other != frame
-        ]
-        return change >= LEAST_CHANGE and change >= TIMES_USUAL * float(np.mean(near or [0.0]))
+def scene_cuts(changes: Sequence[float]) -> tuple[int, ...]:
+    """The first frames of all scenes but the first, of the `Changes` of all frames."""
+    return tuple(frame for frame in range(1, len(changes)) if _is_cut(changes, frame))
+
+
+def _is_cut(changes: Sequence[float], frame: int) -> bool:
+    near = range(max(1, frame - AROUND), min(frame + AROUND + 1, len(changes)))
+    usual = float(np.mean([changes[other] for other in near if other != frame] or [0.0]))
+    return changes[frame] >= LEAST_CHANGE and changes[frame] >= TIMES_USUAL * usual

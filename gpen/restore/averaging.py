@@ -1,5 +1,6 @@
 """A crop averaged with the crops of the same face in the frames around it, so that noise does not become flicker."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache
 
@@ -29,13 +30,14 @@ MOST_MOVED, MOST_TURNED = 0.12, 0.15
 
 
 def window(frames: Sequence[int], frame: int, neighbours: int) -> list[int]:
-    """Which of a track's frames, in order, help one of them: as many before as after it, that frame left out.
+    """Which of a track's frames, in rising order, help one of them: as many before as after it, it left out.
 
-    At the ends of a track, where there are too few on one side, more of the other side make up for them.
+    At the ends of a track, where there are too few on one side, more of the other side make up for them; none is
+    further away than twice `neighbours`.
     """
-    at = frames.index(frame)
+    at = bisect_left(frames, frame)
     first = max(0, min(at - neighbours, len(frames) - 1 - 2 * neighbours))
-    return [other for other in frames[first : first + 2 * neighbours + 1] if other != frame]
+    return [other for other in frames[first : first + 2 * neighbours + 1] if 0 < abs(other - frame) <= 2 * neighbours]
 
 
 def averaged(crop: Tensor, neighbours: list[Tensor]) -> Tensor:
