@@ -52,9 +52,11 @@ class ManagedModel(GPENModel):
         management.load_models_gpu([self.patcher], memory_required=activation_bytes)
 
     def free_bytes(self) -> float:
+        # With the dynamic VRAM of newer versions, other models' weights stay on the card until their room is needed.
+        free_memory = getattr(self.patcher, "get_free_memory", management.get_free_memory)
         # Of what is free now, the weights that are not loaded yet will take their part.
         to_load = self.patcher.model_size() - self.patcher.loaded_size()
-        return management.get_free_memory(self.device) - to_load
+        return free_memory(self.device) - to_load
 
 
 def managed_place() -> Callable[[nn.Module], torch.device]:

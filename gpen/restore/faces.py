@@ -119,8 +119,10 @@ def one_by_one(
     # Each crop is cut once, for itself and its neighbours in time: as many are kept as those span, and a batch.
     most_in_a_frame = max(Counter(face.frame for face in faces).values(), default=0)
     span = 2 * max((face.steady for face in faces), default=0) + 1
+    # Without a face the network is not brought to the device.
+    batch = batch or (model.pictures_at_once() if any(places) else 1)
 
-    @lru_cache(maxsize=most_in_a_frame * span + (batch or model.pictures_at_once()))
+    @lru_cache(maxsize=most_in_a_frame * span + batch)
     def cut(index: int) -> Tensor:
         place, frame = places[index], faces[index].frame
         assert place is not None
