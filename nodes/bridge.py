@@ -29,6 +29,20 @@ BoxesType = io.Custom("BOUNDING_BOX")
 LandmarksType = io.Custom("FACE_LANDMARKS")
 
 
+class Patcher(ModelPatcher):
+    """ComfyUI's, for weights whose channels lie innermost.
+
+    ComfyUI pins contiguous weights alone, and newer versions bring others into that order each time they send them to
+    the card: for GPEN-512 in half precision that took a processor 30 ms, more than the sending. So those that stay on
+    the CPU are put in order once; the convolutions take them either way.
+    """
+
+    def pin_weight_to_device(self, key: str) -> None:
+        weight = self.model.get_parameter(key)
+        weight.data = weight.data.contiguous()
+        super().pin_weight_to_device(key)
+
+
 class ManagedModel(GPENModel):
     """A GPEN network whose weights ComfyUI moves on and off the card.
 
@@ -42,7 +56,7 @@ class ManagedModel(GPENModel):
         super().__init__(network, name, task, chosen.dtype, memory)
         for layer in (*network.encoder, *network.convs):
             layer.register_forward_pre_hook(_stop_if_interrupted)
-        self.patcher = ModelPatcher(network, load_device=device, offload_device=management.unet_offload_device())
+        self.patcher = Patcher(network, load_device=device, offload_device=management.unet_offload_device())
 
     @property
     def device(self) -> torch.device:

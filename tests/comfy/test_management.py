@@ -129,6 +129,24 @@ def test_64_megabytes_are_enough_for_512(
     torch.testing.assert_close(part.cpu(), whole.cpu(), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp8"])
+def test_weights_that_stay_on_the_cpu_can_be_pinned(
+    management: Any, file: Path, picture: torch.Tensor, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ComfyUI pins nothing without a card, and what is not contiguous it does not pin with one."""
+    pinned: list[torch.Tensor] = []
+    monkeypatch.setattr(management, "pin_memory", pinned.append)
+    with torch.inference_mode():  # as in a node
+        model = managed(file, precision)
+        whole = model(picture)
+        assert not pinned and not model.network.convs[1].conv.weight.is_contiguous(), "on the device they lie better so"
+        management.unload_all_models()
+        model.patcher.load(model.patcher.load_device, lowvram_model_memory=1)
+        assert any(weight.ndim == 4 for weight in pinned) and all(weight.is_contiguous() for weight in pinned)
+        part = model.network(picture.to(model.patcher.load_device, model.dtype))
+    torch.testing.assert_close(part.float().cpu(), whole.cpu(), atol=1e-5, rtol=0)
+
+
 def test_nothing_of_the_network_is_skipped_by_partial_loading(model: Any) -> None:
     # Core neither moves nor casts the parameters of a module that has children with parameters of their own.
     for name, module in model.network.named_modules():
@@ -169,9 +187,9 @@ def test_memory_is_chosen_when_others_have_made_room(management: Any, card: Call
     from comfy.model_patcher import ModelPatcher
     from comfy.ops import manual_cast
 
-    large = torch.nn.Sequential(*(manual_cast.Linear(5000, 5000, bias=False, device="meta") for _ in range(78)))
+    large = torch.nn.Sequential(*(manual_cast.Linear(8660, 8660, bias=False, device="meta") for _ in range(26)))
     for layer in large:
-        layer.weight = torch.nn.Parameter(torch.empty(5000, 5000, device="meta"), requires_grad=False)
+        layer.weight = torch.nn.Parameter(torch.empty(8660, 8660, device="meta"), requires_grad=False)
     other = ModelPatcher(large, torch.device("meta"), torch.device("meta"))
     management.load_models_gpu([other], force_full_load=True)
     assert card() < 240e6, "the test shows nothing where both fit"
