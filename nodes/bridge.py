@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Any
 
 import comfy.model_management as management
 import comfy.ops
@@ -122,15 +122,15 @@ def say(text: str, node: type[io.ComfyNode]) -> dict[str, tuple[str]]:
     return {"text": (text,)}
 
 
-def check_choices(*checks: tuple[str, str | None, tuple[str, ...]]) -> Literal[True] | str:
-    """For `validate_inputs`, because ComfyUI does not check a combo's value against its options.
+def check_choices(*checks: tuple[str, object, tuple[str, ...]]) -> None:
+    """Raise `SettingError` for a choice that is none: (what it is, its value, the choices) of each.
 
-    Takes (what it is, its value, the choices) of each; a value is None where it comes from another node.
+    For `execute`. Newer versions of ComfyUI check the combos of a node themselves, with one error for each, unless its
+    `validate_inputs` names them; then its answer is shown once for every name. So it is to name none.
     """
     for what, value, choices in checks:
-        if value is not None and value not in choices:
-            return str(SettingError.unknown(what, value, choices))
-    return True
+        if value not in choices:
+            raise SettingError.unknown(what, value, choices)
 
 
 def report_output() -> io.String.Output:

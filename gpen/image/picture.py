@@ -12,7 +12,8 @@ from ..errors import PictureError, SettingError
 def as_rgb(picture: Tensor) -> Tensor:
     """Pictures (B, H, W, C), C being 1 (grey), 3 (RGB) or 4 (RGB and alpha) → (B, H, W, 3) float32 on the CPU.
 
-    Values are taken as they are, 0..1 expected; alpha is dropped, see `with_alpha_of`. A float32 RGB picture on the CPU is returned itself.
+    Values are taken as they are, 0..1 expected; alpha is dropped, and comes back by `with_alpha_of`. A float32 RGB
+    picture on the CPU is returned itself.
 
     Raises `PictureError` for another shape or type, for a picture without pixels, and for values that are not finite.
     """

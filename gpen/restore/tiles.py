@@ -34,8 +34,8 @@ def restore_tiled(
         batch: as in `restore_faces`.
         on_progress: called with (tiles done, tiles in all) after each.
 
-    Returns (B, H, W, 3) float32 in 0..1, or (B, H, W, 4) with the alpha that came. Raises `SettingError` for an overlap that is out of range, and what
-    `restore_faces` raises.
+    Returns (B, H, W, 3) float32 in 0..1, or (B, H, W, 4) with the alpha that came. Raises `SettingError` for an
+    overlap that is out of range, and what `restore_faces` raises.
     """
     check_tiles(model)
     size = model.size

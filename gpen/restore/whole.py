@@ -35,8 +35,8 @@ def restore_aligned(
         batch: as in `restore_faces`.
         on_progress: called with (pictures done, pictures in all) after each.
 
-    Returns (B, H, W, 3) float32 in 0..1, or (B, H, W, 4) with the alpha that came. Raises `SettingError` for a strength outside 0..1, and what `restore_faces`
-    raises.
+    Returns (B, H, W, 3) float32 in 0..1, or (B, H, W, 4) with the alpha that came. Raises `SettingError` for a
+    strength outside 0..1, and what `restore_faces` raises.
     """
     if not 0 <= strength <= 1:
         raise SettingError(f"the strength must be between 0 and 1, and it is {strength}")
