@@ -74,10 +74,12 @@ def one_by_one(
     if settings.tiles:
         check_tiles(model)
     planned = plan(faces, model.size, settings, mask)
-    return _run(model, planned, _Crops(picture, mask, planned, batch or model.pictures_at_once()), batch)
+    # Without a face the network is not brought to the device.
+    batch = batch or (model.pictures_at_once() if any(one.cut for one in planned) else 1)
+    return _run(model, planned, _Crops(picture, mask, planned, batch), batch)
 
 
-def _run(model: GPENModel, planned: list[Planned], crops: "_Crops", batch: int | None) -> Iterator[Face]:
+def _run(model: GPENModel, planned: list[Planned], crops: "_Crops", batch: int) -> Iterator[Face]:
     at_once = [i for i, one in enumerate(planned) if one.cut and one.cut.size == model.size]
     restored = restore_in_batches(model, [partial(crops.averaged, i) for i in at_once], batch)
     for index, one in enumerate(planned):
