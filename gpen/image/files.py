@@ -21,7 +21,7 @@ from .formats.metadata import Carried
 from .formats.tiff import Pixels
 from .given import GivenPicture, as_tensor
 
-__all__ = ["SUFFIXES", "PictureFile", "Written", "read_picture", "write_picture"]
+__all__ = ["SUFFIXES", "PictureFile", "Written", "file_of", "picture_in", "read_picture", "write_file", "write_picture"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +92,18 @@ def read_picture(path: str | os.PathLike[str]) -> PictureFile:
     Raises `PictureError` where it cannot be read as a picture, or is damaged.
     """
     path = Path(path)
-    if path.suffix.lower() in SUFFIXES:
-        format_of(path)  # says what is not installed
-    register_all()
     try:
         data = path.read_bytes()
     except OSError as error:
         raise PictureError(f"{path} cannot be opened: {error.strerror}") from error
+    return picture_in(data, path)
+
+
+def picture_in(data: bytes, path: Path) -> PictureFile:
+    """The picture in the bytes of a file, wherever they come from; see `read_picture`."""
+    if path.suffix.lower() in SUFFIXES:
+        format_of(path)  # says what is not installed
+    register_all()
     try:
         found = decoded(data)
     except (OSError, ValueError, cv2.error) as error:
@@ -134,21 +139,34 @@ def write_picture(
     Raises `PictureError` where the format, the folder or the disk does not allow it.
     """
     path = Path(path)
+    data, written = file_of(path, picture, like=like, quality=quality, bits=bits, grey=grey)
+    write_file(path, data)
+    return written
+
+
+def file_of(
+    path: Path,
+    picture: "GivenPicture | Sequence[GivenPicture]",
+    *,
+    like: PictureFile | None = None,
+    quality: int | None = None,
+    bits: int | None = None,
+    grey: bool | None = None,
+) -> tuple[bytes, Written]:
+    """The bytes that `write_picture` writes, for places that are no folder of this machine."""
     format = format_of(path)
     if quality is not None and not 1 <= quality <= 100:
         raise PictureError(f"quality is {quality}; expected 1..100")
     frames = _frames(picture, like, bits, grey)
     if like and quality is None and _is_copy(path, format, frames, like):
-        _write(path, like.data)
-        return Written(path, True, ())
+        return like.data, Written(path, True, ())
     how = like.how if like and like.format == format.name else _of_any_format(like)
     carried = like.carried if like else (Carried(),)
     try:
         data, lost = encoded(frames, carried, format, how, quality)
     except (OSError, ValueError, cv2.error) as error:
         raise PictureError(f"{path} cannot be written: {_reason(error)}") from error
-    _write(path, data)
-    return Written(path, False, (*(like.lost if like else ()), *lost))
+    return data, Written(path, False, (*(like.lost if like else ()), *lost))
 
 
 def _is_copy(path: Path, format: Format, frames: list[Pixels], like: PictureFile) -> bool:
@@ -214,7 +232,8 @@ def _floats(pixels: Pixels) -> Tensor:
     return torch.from_numpy(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max)
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that appears complete or not at all, and the folders above it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
