@@ -23,7 +23,7 @@ from ..faces.report import describe
 from ..faces.select import SelectSettings
 from ..faces.track import TrackSettings
 from ..folder import run as folder
-from ..folder.plan import Job, Plan, listed, plan_for
+from ..folder.plan import Job, Plan, listed, plan_at, plan_for
 from ..folder.record import Record
 from ..folder.report import check_report, write_report
 from ..folder.run import FAILED, SKIPPED, FolderSettings, Restore, Result
@@ -59,9 +59,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "inputs", metavar="IN", nargs="+", help="picture files and folders of them; - reads a list, one on each line"
     )
-    command.add_argument(
-        "--output", "-o", metavar="OUT", required=True, type=Path, help="a folder; or a file for one IN"
-    )
+    command.add_argument("--output", "-o", metavar="OUT", required=True, help="a folder; or a file for one IN")
     command.add_argument(
         "--aligned", action="store_true", help="each picture is one upright face: take it whole, look for no faces"
     )
@@ -138,9 +136,11 @@ def run(said: argparse.Namespace) -> int:
 
 
 def _plan(said: argparse.Namespace) -> Plan:
-    inputs = listed(said.inputs, sys.stdin)
-    earlier = Record(said.output).results() if said.output.is_dir() else []
-    return plan_for(inputs, said.output, format=said.format, suffix=said.suffix, results=earlier)
+    if any("://" in place for place in (said.output, *said.inputs)):
+        return plan_at(said.inputs, said.output, format=said.format, suffix=said.suffix)
+    inputs, output = listed(said.inputs, sys.stdin), Path(said.output)
+    earlier = Record(output).results() if output.is_dir() else []
+    return plan_for(inputs, output, format=said.format, suffix=said.suffix, results=earlier)
 
 
 def _how(said: argparse.Namespace, grey: bool | None) -> FolderSettings:
@@ -198,7 +198,7 @@ def _summary(results: Sequence[Result], plan: Plan) -> int:
 
 def _clip(jobs: Sequence[Job], restored: Restore, said: argparse.Namespace) -> int:
     """Restore pictures as the frames of one clip; without one of them it is another clip, so none may fail."""
-    frames = [read_picture(job.source) for job in tqdm(jobs, desc="read", unit="picture", disable=None)]
+    frames = [read_picture(Path(job.source)) for job in tqdm(jobs, desc="read", unit="picture", disable=None)]
     sizes = {frame.frames[0].shape[:2] for frame in frames}
     if len(sizes) > 1:
         found = ", ".join(f"{width}×{height}" for height, width in sorted(sizes))
@@ -207,7 +207,7 @@ def _clip(jobs: Sequence[Job], restored: Restore, said: argparse.Namespace) -> i
         )
     images, faces = restored(torch.cat([frame.frame(0) for frame in frames]))
     for job, frame, image in zip(jobs, frames, images, strict=True):
-        write_picture(job.target, image[None], like=frame, quality=said.quality)
+        write_picture(Path(job.target), image[None], like=frame, quality=said.quality)
     report = describe(faces) if faces else "taken as one face"
     print(f"{jobs[0].target.parent}: {report if said.verbose else report.splitlines()[0]}")
     return OK

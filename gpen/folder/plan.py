@@ -2,15 +2,18 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 
 from ..errors import SettingError
 from ..image.files import SUFFIXES
+from .store import LocalStore, Store, store_of
 
 OF_THE_SYSTEM = ("._", ".DS_Store", ".gpen-", "Thumbs.db", "desktop.ini")
 """What names of files begin with that nobody has put into a folder himself: macOS writes `._IMG.jpg`, which is no
 picture, beside IMG.jpg on disks of other systems."""
+RECORD = ".gpen-record"
+"""The folder of the record; see `record`."""
 EXTRAS = (".compare.jpg", ".faces")
 """What the names of things beside a result end with."""
 
@@ -19,9 +22,9 @@ EXTRAS = (".compare.jpg", ".faces")
 class Job:
     """One file to restore."""
 
-    source: Path
-    target: Path
-    place: Path
+    source: PurePath
+    target: PurePath
+    place: PurePath
     """of the target, below the output folder"""
 
 
@@ -29,7 +32,7 @@ class Job:
 class LeftOut:
     """What lies in a folder and is not restored."""
 
-    path: Path
+    path: PurePath
     why: str
 
 
@@ -37,10 +40,14 @@ class LeftOut:
 class Plan:
     """What a run does."""
 
-    root: Path | None
+    root: PurePath | None
     """the folder that results go to, and beside them the record; None for a single file, which is always done"""
     jobs: tuple[Job, ...]
     left_out: tuple[LeftOut, ...] = ()
+    sources: Store = field(default_factory=LocalStore)
+    """where the sources lie"""
+    targets: Store = field(default_factory=LocalStore)
+    """where the results go"""
 
 
 def plan_for(
@@ -79,6 +86,41 @@ def plan_for(
         raise SettingError("there is nothing to restore: all pictures lie in the --output folder, from an earlier run")
     _check(jobs)
     return Plan(None if as_file else output, tuple(jobs), tuple(left_out))
+
+
+def plan_at(inputs: Sequence[str], output: str, *, format: str = "", suffix: str = "") -> Plan:
+    """What to restore where inputs and output are folders at addresses like s3://bucket/folder, or of this machine.
+
+    Raises `SettingError` where there is nothing to do, where a place cannot be opened, or two results have one name.
+    """
+    targets, root = store_of(output)
+    jobs: list[Job] = []
+    left_out: list[LeftOut] = []
+    sources: Store | None = None
+    for given in inputs:
+        store, folder = store_of(given)
+        if sources is not None and type(store) is not type(sources):
+            raise SettingError(f"{given} lies elsewhere than {inputs[0]}; restore them in two runs")
+        sources = store
+        for path in sorted(store.files(folder)):
+            if path.name.startswith(OF_THE_SYSTEM) or any(part.endswith(EXTRAS) for part in path.parts):
+                continue
+            if path.suffix.lower() not in SUFFIXES:
+                left_out += [] if RECORD in path.parts else [LeftOut(path, "no picture that is known")]
+                continue
+            place = path.relative_to(folder)
+            named = place.with_name(f"{place.stem}{suffix}{f'.{format}' if format else place.suffix}")
+            jobs.append(Job(path, root / named, named))
+    if not jobs or sources is None:
+        raise SettingError(
+            f"there is no picture in {', '.join(inputs)}; expected files that end in {', '.join(SUFFIXES)}"
+        )
+    taken: dict[PurePath, PurePath] = {}
+    originals = {job.source for job in jobs}
+    for job in jobs:
+        if (other := taken.setdefault(job.target, job.source)) != job.source or job.target in originals:
+            raise SettingError(f"{job.target} would be overwritten, by {other}; choose another --output or two runs")
+    return Plan(root, tuple(jobs), tuple(left_out), sources, targets)
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -146,16 +188,17 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _check(jobs: Sequence[Job]) -> None:
     """Raise `SettingError` where a result would take the place of a source, or of another result."""
-    originals = {_identity(job.source) for job in jobs}
+    originals = {_identity(Path(job.source)) for job in jobs}
     folded: dict[Path, bool] = {}
-    sources: dict[str, Path] = {}
+    sources: dict[str, PurePath] = {}
     for job in jobs:
-        if _identity(job.target) in originals:  # by another name as well: a link, or other capitals
+        target = Path(job.target)
+        if _identity(target) in originals:  # by another name as well: a link, or other capitals
             raise SettingError(f"{job.target} would be overwritten; choose another --output")
-        folder = job.target.parent
+        folder = target.parent
         if folder not in folded:
             folded[folder] = _ignores_case(folder)
-        key = str(job.target.resolve())
+        key = str(target.resolve())
         if (other := sources.setdefault(key.casefold() if folded[folder] else key, job.source)) != job.source:
             raise SettingError(f"{other} and {job.source} would both become {job.target}; restore them in two runs")
 

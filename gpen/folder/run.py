@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ from torch import Tensor
 from ..errors import GPENError, PictureError, SettingError, is_out_of_memory
 from ..faces.face import Face, Faces
 from ..faces.report import describe
-from ..image.files import PictureFile, file_of, picture_in, write_file
+from ..image.files import PictureFile, file_of, picture_in
 from ..image.formats.metadata import Carried
 from ..image.picture import resized
 from .plan import Job, Plan
 from .record import Entry, Record, fingerprint
+from .store import Store
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Done:
     """The files that one picture becomes, before they are written."""
 
     result: Result
-    files: Mapping[Path, bytes] = field(default_factory=dict)
+    files: Mapping[PurePath, bytes] = field(default_factory=dict)
     """the result itself comes last, so that it tells that all are there"""
 
 
@@ -104,18 +105,21 @@ def run(
 
     Raises `SettingError` for what would fail for every picture alike, `PictureError` for a full disk.
     """
-    how, record = how or FolderSettings(), Record(plan.root)
+    how, record = how or FolderSettings(), Record(plan.root, plan.targets)
     settings_print = settings_of(settings, how)
     for job in plan.jobs:
-        earlier = None if overwrite else record.whole(job, settings_print, how.extras)
-        yield _skipped(job, earlier) if earlier else _restored(job, restore, how, record, settings_print)
+        earlier = None if overwrite else record.whole(job, plan.sources, settings_print, how.extras)
+        if earlier:
+            yield skipped(job, earlier)
+        else:
+            yield restored(job, restore, plan.sources, record, how, settings_print)
     record.tidy()
 
 
 def remaining(plan: Plan, settings: Mapping[str, Any], how: FolderSettings, *, overwrite: bool) -> list[Job]:
     """The jobs that `run` would do and not skip."""
-    record, settings_print = Record(plan.root), settings_of(settings, how)
-    return [job for job in plan.jobs if overwrite or not record.whole(job, settings_print, how.extras)]
+    record, settings_print = Record(plan.root, plan.targets), settings_of(settings, how)
+    return [job for job in plan.jobs if overwrite or not record.whole(job, plan.sources, settings_print, how.extras)]
 
 
 def settings_of(settings: Mapping[str, Any], how: FolderSettings) -> str:
@@ -126,14 +130,14 @@ def settings_of(settings: Mapping[str, Any], how: FolderSettings) -> str:
 def restore_one(job: Job, data: bytes, restore: Restore, how: FolderSettings) -> Done:
     """The files that the bytes of one picture become. Raises what goes wrong; see `failure`."""
     started = time.monotonic()
-    picture = picture_in(data, job.source)
+    picture = picture_in(data, Path(job.source))
     images: list[Tensor] = []
     found: list[Faces | None] = []
     for index in range(len(picture.frames)):
         image, faces = restore(picture.frame(index))
         images.append(image)
         found.append(faces)
-    data, written = file_of(job.target, images, like=picture, quality=how.quality, grey=how.grey)
+    data, written = file_of(Path(job.target), images, like=picture, quality=how.quality, grey=how.grey)
     files = dict(_extras(job, picture, images, found, how))
     told = tuple(told_of(face, frame) for frame, faces in enumerate(found) for face in faces or ())
     kind = UNCHANGED if written.copied else RESTORED
@@ -170,33 +174,44 @@ def told_of(face: Face, frame: int = 0) -> dict[str, Any]:
     }
 
 
-def entry_of(done: Done, source_size: int, source_time: int, settings: str, extras: tuple[str, ...]) -> Entry:
-    """What the record keeps of a result."""
+def entry_of(done: Done, source: tuple[int, int], settings: str, extras: tuple[str, ...], run: str = "") -> Entry:
+    """What the record keeps of a result; `source` is its size and time."""
     job = done.result.job
     size = len(done.files[job.target])
     told = done.result.told
-    return Entry(job.place.as_posix(), str(job.source), source_size, source_time, size, settings, extras, told)
+    return Entry(job.place.as_posix(), str(job.source), *source, size, settings, extras, told, run)
 
 
-def _restored(job: Job, restore: Restore, how: FolderSettings, record: Record, settings: str) -> Result:
+def restored(
+    job: Job, restore: Restore, sources: Store, record: Record, how: FolderSettings, settings: str, run: str = ""
+) -> Result:
+    """Restore one picture, write the result and write it down; a failure is a result as well.
+
+    Args:
+        settings: see `settings_of`.
+        run: a name of the run, for the record.
+
+    Raises what would fail for every picture alike.
+    """
     try:
-        before = job.source.stat()
-        done = restore_one(job, job.source.read_bytes(), restore, how)
+        before = sources.told(job.source)
+        done = restore_one(job, sources.read(job.source), restore, how)
         for path, data in done.files.items():
-            write_file(path, data)
+            record.store.write(path, data)
     except Exception as error:
         if isinstance(error, OSError) and not _disk_is_full(error):
             error = PictureError(f"{job.source} cannot be opened: {error.strerror}")
         why = failure(error)
     else:
-        record.add(entry_of(done, before.st_size, before.st_mtime_ns, settings, how.extras))
+        record.add(entry_of(done, before, settings, how.extras, run))
         return done.result
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # the next one may fit, once what is left of this one is gone
     return Result(job, FAILED, why)
 
 
-def _skipped(job: Job, entry: Entry) -> Result:
+def skipped(job: Job, entry: Entry) -> Result:
+    """The result of a job that was done before."""
     told = entry.told
     return Result(job, SKIPPED, "", tuple(told.get("faces", ())), "", tuple(told.get("lost", ())))
 
@@ -219,10 +234,10 @@ def _extras(
     plain = _with_profile_alone(picture)
     if how.compare:
         before = resized(picture.frame(0), *images[0].shape[1:3])
-        path = job.target.with_name(f"{job.target.stem}.compare.jpg")
+        path = Path(job.target.with_name(f"{job.target.stem}.compare.jpg"))
         yield path, file_of(path, torch.cat([before, images[0]], dim=2), like=plain)[0]
     if how.save_crops:
-        folder = job.target.with_name(f"{job.target.stem}.faces")
+        folder = Path(job.target.with_name(f"{job.target.stem}.faces"))
         for frame, faces in enumerate(found):
             for face in faces or ():
                 yield from _crops(folder, f"{frame + 1}-" if len(images) > 1 else "", face, plain)
