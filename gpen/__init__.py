@@ -27,6 +27,7 @@ from .faces.landmarks import faces_from_landmarks
 from .faces.passes import DetectSettings
 from .faces.select import Selection, SelectSettings, select_faces
 from .faces.track import TrackSettings, track_faces
+from .image.files import PictureFile, read_picture, write_picture
 from .image.lens import correct_lens
 from .paste.compose import paste_faces
 from .paste.settings import PasteSettings
@@ -51,6 +52,7 @@ __all__ = [
     "Outcome",
     "PasteSettings",
     "PictureError",
+    "PictureFile",
     "RestoreSettings",
     "SelectSettings",
     "Selection",
@@ -65,6 +67,7 @@ __all__ = [
     "open_detector",
     "open_parser",
     "paste_faces",
+    "read_picture",
     "replace_crops",
     "restore",
     "restore_aligned",
@@ -72,4 +75,5 @@ __all__ = [
     "restore_tiled",
     "select_faces",
     "track_faces",
+    "write_picture",
 ]

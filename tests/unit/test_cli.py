@@ -79,8 +79,14 @@ def test_one_unreadable_among_many(head: Path, tmp_path: Path, capsys: pytest.Ca
     errors = capsys.readouterr().err.splitlines()
     assert sum("broken.jpg cannot be read as a picture" in line for line in errors) == 1
     assert "gpen: 1 of 5 pictures failed" in errors
+    assert any("notes.txt" in line for line in errors), "passed over in silence"
     done = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert done == {"head.png", "a.png", "deep/b.jpg", "deep/c.png"}
+    assert {path for path in done if not path.startswith(".gpen-record/")} == {
+        "head.png",
+        "a.png",
+        "deep/b.jpg",
+        "deep/c.png",
+    }
 
 
 def test_strength_zero_alpha_and_16_bits_survive(head: Path, tmp_path: Path) -> None:
@@ -107,7 +113,7 @@ def test_results_are_not_read_again(head: Path) -> None:
         (["restore", "IN", "--output", "FOLDER OF IN"], "would be overwritten"),
         (["restore", "FOLDER OF IN", "--output", "FOLDER OF IN"], "would be overwritten"),
         (["restore", "FOLDER OF IN", "OTHER FOLDER", "--output", "OTHER FOLDER"], "would be overwritten"),
-        (["restore", "IN", "--output", "OUT.gif"], "expected a folder or a file"),
+        (["restore", "IN", "--output", "OUT.txt"], "expected a folder or a file"),
         (["restore", "FOLDER OF IN", "--output", "OUT.png"], "looks like a picture"),
         (["restore", "IN", "--output", "OUT", "--device", "toaster"], "'toaster' cannot be used here"),
         (["restore", "IN", "IN/../../other/head.png", "--output", "OUT"], "would both become"),
@@ -129,7 +135,7 @@ def test_mistakes_are_one_line(
     (tmp_path / "other" / "head.png").write_bytes(head.read_bytes())
     places = {"IN": str(head), "OUT": str(tmp_path / "out"), "OUT.safetensors": str(tmp_path / "out.safetensors")}
     places |= {"FOLDER OF IN": str(head.parent), "OTHER FOLDER": str(tmp_path / "other")}
-    places |= {"OUT.gif": str(tmp_path / "out.gif"), "OUT.png": str(tmp_path / "out.png")}
+    places |= {"OUT.txt": str(tmp_path / "out.txt"), "OUT.png": str(tmp_path / "out.png")}
     places["IN/../../other/head.png"] = str(tmp_path / "other" / "head.png")
     before = head.read_bytes()
     assert main([places.get(argument, argument) for argument in arguments]) == 2
