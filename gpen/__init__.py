@@ -28,6 +28,7 @@ from .faces.landmarks import faces_from_landmarks
 from .faces.passes import DetectSettings
 from .faces.select import Selection, SelectSettings, select_faces
 from .faces.track import TrackSettings, track_faces
+from .image.files import PictureFile, read_picture, write_picture
 from .image.lens import correct_lens
 from .paste.compose import paste_faces
 from .paste.settings import PasteSettings
@@ -53,6 +54,7 @@ __all__ = [
     "Outcome",
     "PasteSettings",
     "PictureError",
+    "PictureFile",
     "RestoreSettings",
     "RestoredVideo",
     "SelectSettings",
@@ -69,6 +71,7 @@ __all__ = [
     "open_detector",
     "open_parser",
     "paste_faces",
+    "read_picture",
     "replace_crops",
     "restore",
     "restore_aligned",
@@ -77,4 +80,5 @@ __all__ = [
     "restore_video",
     "select_faces",
     "track_faces",
+    "write_picture",
 ]

@@ -94,7 +94,9 @@ class FaceStream:
         if settings.tiles:
             check_tiles(self.model)
         self.planned = plan(faces, self.model.size, settings, mask)
-        self.crops = _Crops(picture_of, mask, self.planned, batch or self.model.pictures_at_once())
+        # Without a face the network is not brought to the device.
+        at_once = self.model.pictures_at_once() if any(one.cut for one in self.planned) else 1
+        self.crops = _Crops(picture_of, mask, self.planned, batch or at_once)
 
     def restored(self, first: int = 0, end: int | None = None) -> Iterator[Face]:
         """The faces of the frames from `first` on and before `end`; no batch reaches beyond them."""
