@@ -8,7 +8,7 @@ Two programs that want the same file take turns, and the second finds it there.
 """
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +19,12 @@ from filelock import FileLock, Timeout
 
 from ..errors import CheckpointError, DownloadError
 from ..model.checkpoint import read_checkpoint, read_tensors
+from ..progress import Progress
 from .background import POLL, in_background
 from .catalogue import Release
 from .connection import Head, MirrorError, ask
 from .partial_file import Origin, Part
 from .record import sha256_of, write_record
-
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes on disk so far and how many there will be, if that is known, at least every fifth of a second.
-What it raises ends the download and passes on; what has come in so far stays on disk, and the next call goes on from
-there."""
 
 ATTEMPTS = 5
 """How often a mirror is asked to go on after a lost connection, as long as something came in each time."""
@@ -38,6 +34,9 @@ MOST_BYTES = 1 << 29
 
 def fetch(release: Release, folder: Path, on_progress: Progress | None = None) -> Path:
     """Download a released file into a folder, which is made if need be, and return its path.
+
+    `on_progress` is called with the bytes on disk at least every fifth of a second. What it raises ends the download;
+    what has come in so far stays on disk, and the next call goes on from there.
 
     Raises `DownloadError` where no mirror gives the right file, or it cannot be written.
     """
