@@ -42,7 +42,7 @@ def find_faces(
     threshold = settings.threshold or detector.threshold
     picture = as_rgb(picture)
     frames, height, width, _ = picture.shape
-    given = None if boxes is None else read_boxes(boxes, frames)
+    given = None if boxes is None else read_boxes(boxes, frames, width, height)
     faces: list[Face] = []
     # Asked once: it may bring a network to its device to know.
     at_once = detector.at_once

@@ -176,7 +176,8 @@ def select_faces(
     """
     settings = settled(SelectSettings, settings, changes)
     shares = None if mask is None else _shares_in_mask(faces, mask)
-    wanted = None if boxes is None else _wanted_by_boxes(faces, read_boxes(boxes, faces.frames))
+    given = None if boxes is None else read_boxes(boxes, faces.frames, faces.width, faces.height)
+    wanted = None if given is None else _wanted_by_boxes(faces, given)
     reasons = {face.key: _why_not(face, faces, settings, shares, wanted) for face in faces}
     key = _KEYS[settings.order]
     chosen: list[Face] = []
