@@ -39,6 +39,12 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(python=False, requires=["environment"])
+def faults(session: nox.Session) -> None:
+    """Everything that may go wrong, on purpose; the tests try a part of it."""
+    run(session, "pytest", "tests/faults", *session.posargs, env={"FAULTS": "all"})
+
+
+@nox.session(python=False, requires=["environment"])
 def package(session: nox.Session) -> None:
     """What the Comfy registry checks before it takes a node pack, by its own tool."""
     # Its many packages stay apart from ours, and its settings out of a person's own.
@@ -68,6 +74,6 @@ def demo(session: nox.Session) -> None:
     run(session, "tools.demo")
 
 
-def run(session: nox.Session, module: str, *arguments: str) -> None:
+def run(session: nox.Session, module: str, *arguments: str, env: dict[str, str] | None = None) -> None:
     """Run a module with the environment's Python."""
-    session.run(str(PYTHON), "-m", module, *arguments, external=True)
+    session.run(str(PYTHON), "-m", module, *arguments, external=True, env=env)

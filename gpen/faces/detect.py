@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..errors import advice_on_out_of_memory
 from ..image.picture import as_rgb, to_uint8
 from ..options import settled
 from ..progress import Progress
@@ -15,6 +16,7 @@ from .passes import DetectSettings, look_into, look_through
 from .sharpness import sharpness
 
 
+@advice_on_out_of_memory("to look for faces", "give fewer or smaller pictures at a time")
 def find_faces(
     picture: Tensor,
     detector: Detector,

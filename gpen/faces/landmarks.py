@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..errors import SettingError
+from ..errors import SettingError, advice_on_out_of_memory
 from ..image.picture import as_rgb
 from .boxes import MOST_FACES, MOST_PIXELS, is_far, number, shown
 from .face import Face, Faces
@@ -21,6 +21,7 @@ picture. Over sixteen portraits none of them is, in the mean, off by more than 6
 where YuNet sees its own."""
 
 
+@advice_on_out_of_memory("to read the faces' places", "give fewer or smaller pictures at a time")
 def faces_from_landmarks(picture: Tensor, landmarks: object) -> Faces:
     """The faces that a FACE_LANDMARKS holds; nothing is looked for.
 

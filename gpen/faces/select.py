@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import SettingError
+from ..errors import SettingError, advice_on_out_of_memory
 from ..image.picture import as_mask
 from ..options import Settings, option, settled
 from .boxes import GivenBox, centre, read_boxes
@@ -153,6 +153,7 @@ class SelectSettings(Settings):
                 )
 
 
+@advice_on_out_of_memory("to choose faces by a mask", "give fewer or smaller pictures at a time")
 def select_faces(
     faces: Faces,
     settings: SelectSettings | None = None,

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..atomic_file import replacing
-from ..errors import CheckpointError, SettingError
+from ..errors import CheckpointError, SettingError, advice_on_out_of_memory, is_out_of_memory
 from . import torch_file
 from .config import GPENConfig
 
@@ -57,6 +57,7 @@ class Checkpoint:
     path: Path
 
 
+@advice_on_out_of_memory("to read the model", "choose a smaller one")
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a GPEN checkpoint (`.pth`, `.pt` or `.safetensors`); its configuration follows from its tensor shapes.
 
@@ -102,6 +103,7 @@ def write_checkpoint(
         ) from error
 
 
+@advice_on_out_of_memory("to read the file", "choose a smaller one")
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of any checkpoint, out of their wrapper and without `module.` prefixes, and the file's metadata.
 
@@ -139,6 +141,8 @@ def _read_safetensors(path: Path, header: int) -> tuple[dict[str, Tensor], dict[
             tensors = {_unprefixed(name): file.get_tensor(name) for name in names}
             return tensors, dict(file.metadata() or {})
     except Exception as error:  # damaged bytes fail in many ways
+        if is_out_of_memory(error):
+            raise
         raise _damaged(path, error) from error
 
 
@@ -155,6 +159,8 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
             "never end, so it was not loaded. Take the official file, or one that ends in .safetensors."
         ) from error
     except Exception as error:  # damaged bytes fail in many ways
+        if is_out_of_memory(error):
+            raise
         raise _damaged(path, error) from error
 
 
