@@ -6,7 +6,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from ..paste.texture import Plane, flat_level
+from .noise import Plane, flat_level
 
 SIGMAS = (1.0, 2.0, 4.0)
 """Noise is measured and made in octaves: that of film, of a scaled picture or of a compressed one is not white."""

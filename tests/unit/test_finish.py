@@ -13,8 +13,9 @@ from torch import Tensor
 import gpen
 from gpen.faces.alignment import align, crop_face, template
 from gpen.image.grain import grain_levels
+from gpen.image.noise import luminance
 from gpen.paste.masks import OFFICIAL_CLASSES, mask_of, softened
-from gpen.paste.texture import luminance, skin_mask
+from gpen.paste.skin import skin_mask
 
 ASTRONAUT_LANDMARKS = np.array(
     [[200.12, 101.82], [247.13, 102.62], [220.37, 124.54], [198.61, 142.77], [239.67, 143.64]]
