@@ -88,7 +88,9 @@ def title(text: str) -> str:
 
 def person(name: str, side: int = 512) -> Callable[[], Pixels]:
     """An official portrait of the US Senate (public domain), the head filling more of it."""
-    return lambda: np.array(Image.fromarray(portrait(f"us-senate/{name}.jpg", 1024)[60:760, 160:860]).resize((side,) * 2))
+    return lambda: np.array(
+        Image.fromarray(portrait(f"us-senate/{name}.jpg", 1024)[60:760, 160:860]).resize((side,) * 2)
+    )
 
 
 def damaged(picture: Callable[[], Pixels], shrunk: int = 4, quality: int = 50) -> Callable[[], Pixels]:
@@ -144,9 +146,7 @@ def restore(note: Note) -> Template:
     model = graph.add("GPENLoadModel")
     restored = graph.add("GPENRestore", model=model.out(), image=picture.out())
     saved = graph.add("SaveImage", images=restored.out(), filename_prefix="restored")
-    return Template(
-        graph, [[[note, picture], [model], [restored], [saved]]], Sample(damaged(person("jacky-rosen")))
-    )
+    return Template(graph, [[[note, picture], [model], [restored], [saved]]], Sample(damaged(person("jacky-rosen"))))
 
 
 @template
@@ -325,9 +325,7 @@ def card(note: Note) -> Template:
     model = graph.add("GPENLoadModel", precision="fp16", memory="low")
     restored = graph.add("GPENRestore", model=model.out(), image=picture.out())
     saved = graph.add("SaveImage", images=restored.out(), filename_prefix="restored")
-    return Template(
-        graph, [[[note, picture], [model], [restored], [saved]]], Sample(damaged(person("lisa-murkowski")))
-    )
+    return Template(graph, [[[note, picture], [model], [restored], [saved]]], Sample(damaged(person("lisa-murkowski"))))
 
 
 def blueprint(info: Info) -> dict[str, Any]:

@@ -31,8 +31,8 @@ LANE, ASIDE = 20, 10
 BADGE = 24
 """What the classic renderer draws above the title of a pack's node."""
 PICTURED = {"LoadImage", "PreviewImage", "SaveImage", "LoadVideo", "SaveVideo", "ImageCompare", "GPENDetectFaces"}
-REPORTING = {"GPENDetectFaces", "GPENPasteFaces", "GPENRestore"}
-"""Nodes that say what became of each face."""
+SILENT = {"GPENLoadModel", "GPENRestoreTiled", "GPENRestoreAligned", "GPENLensDistortion"}
+"""Our nodes that do not say what became of each face."""
 
 SHOWN_ONLY = {"IMAGECOMPARE"}
 """Kinds of inputs that are a part of the page and have neither a socket nor a value."""
@@ -253,9 +253,10 @@ def _height(node: Node, info: dict[str, Any]) -> int:
     buttons = sum(uploads(options) for options in shown.values())
     several = sum(WIDGET for options in shown.values() if options.get("multiline"))
     plain = sum(not options.get("advanced") for options in shown.values())
-    foot = FOOT if info.get("python_module", "").endswith(PACK_NAME) else 0
+    ours = info.get("python_module", "").endswith(PACK_NAME)
+    foot, report = (FOOT * ours, REPORT * (ours and node.class_type not in SILENT))
     height = sockets + EDGE + max(WIDGET * (len(shown) + buttons), TALL_WIDGET * plain + foot) + 4 * several
-    return height + PICTURE * (node.class_type in PICTURED) + REPORT * (node.class_type in REPORTING)
+    return height + PICTURE * (node.class_type in PICTURED) + report
 
 
 def _default(info: dict[str, Any], name: str, options: dict[str, Any]) -> Any:
@@ -289,12 +290,12 @@ def _connect(graph: Graph, nodes: dict[str, dict[str, Any]]) -> list[list[Any]]:
 
 def note_entry(node_id: int, note: Note) -> dict[str, Any]:
     """A note as the page stores it; its translations travel with it until the page script has chosen one."""
-    lines = sum(1 + len(line) // 42 for line in note.text.splitlines())
+    lines = sum(1 + len(line) // 46 for line in note.text.splitlines())
     return {
         "id": node_id,
         "type": "MarkdownNote",
         "pos": [0, 0],
-        "size": [NOTE_WIDTH, 50 + 18 * lines],
+        "size": [NOTE_WIDTH, 44 + 15 * lines],
         "flags": {},
         "order": node_id - 1,
         "mode": 0,

@@ -38,8 +38,9 @@ function patchTemplateBrowser() {
   };
   const start = `/workflow_templates/${PACK}/`;
   api.apiURL = function (route) {
-    const [, title, ending] = route.startsWith(start) ? route.slice(start.length).match(/^(.*)(\.\w+)$/) ?? [] : [];
-    return apiURL.call(this, files.has(title) ? `${start}${encodeURIComponent(files.get(title))}${ending}` : route);
+    // The page asks for title + ".json", and puts ".jpg" behind the address of the title alone.
+    const [, title, ending] = (route.startsWith(start) && route.slice(start.length).match(/^(.*?)(\.json)?$/)) || [];
+    return apiURL.call(this, files.has(title) ? start + files.get(title) + (ending ?? "") : route);
   };
 }
 
