@@ -146,7 +146,7 @@ def restore(note: Note) -> Template:
     model = graph.add("GPENLoadModel")
     restored = graph.add("GPENRestore", model=model.out(), image=picture.out())
     saved = graph.add("SaveImage", images=restored.out(), filename_prefix="restored")
-    return Template(graph, [[[note, picture], [model], [restored], [saved]]], Sample(damaged(person("jacky-rosen"))))
+    return Template(graph, [[[note, picture, model], [restored], [saved]]], Sample(damaged(person("jacky-rosen"))))
 
 
 @template
@@ -157,7 +157,7 @@ def compare(note: Note) -> Template:
     restored = graph.add("GPENRestore", model=model.out(), image=picture.out())
     saved = graph.add("SaveImage", images=restored.out(), filename_prefix="restored")
     compared = graph.add("ImageCompare", image_a=picture.out(), image_b=restored.out())
-    rows = [[[note, picture], [model], [restored], [compared, saved]]]
+    rows = [[[note, picture, model], [restored], [compared, saved]]]
     return Template(graph, rows, Sample(noisy(person("raphael-warnock"))))
 
 
@@ -171,7 +171,7 @@ def app(note: Note) -> Template:
     shown = [[picture.id, "image"], [restored.id, "strength"], [model.id, "file"]]
     return Template(
         graph,
-        [[[note, picture], [model], [restored], [saved]]],
+        [[[note, picture, model], [restored], [saved]]],
         Sample(damaged(person("tammy-duckworth"), 5)),
         extra={"linearMode": True, "linearData": {"inputs": shown, "outputs": [saved.id]}},
     )
@@ -278,7 +278,7 @@ def scan(note: Note) -> Template:
     model = graph.add("GPENLoadModel")
     restored = graph.add("GPENRestoreTiled", model=model.out(), image=picture.out())
     saved = graph.add("SaveImage", images=restored.out(), filename_prefix="scan")
-    return Template(graph, [[[note, picture], [model], [restored], [saved]]], Sample(noisy(person("angus-king", 768))))
+    return Template(graph, [[[note, picture, model], [restored], [saved]]], Sample(noisy(person("angus-king", 768))))
 
 
 @template
@@ -289,7 +289,7 @@ def colour(note: Note) -> Template:
     coloured = graph.add("GPENRestoreAligned", model=model.out(), image=picture.out())
     saved = graph.add("SaveImage", images=coloured.out(), filename_prefix="coloured")
     whole = person("catherine-cortez-masto")
-    return Template(graph, [[[note, picture], [model], [coloured], [saved]]], Sample(grey(whole), whole))
+    return Template(graph, [[[note, picture, model], [coloured], [saved]]], Sample(grey(whole), whole))
 
 
 @template
@@ -300,7 +300,7 @@ def holes(note: Note) -> Template:
     filled = graph.add("GPENRestoreAligned", model=model.out(), image=picture.out(), mask=picture.out(1))
     saved = graph.add("SaveImage", images=filled.out(), filename_prefix="filled")
     whole = person("tammy-baldwin")
-    return Template(graph, [[[note, picture], [model], [filled], [saved]]], Sample(torn(whole), whole))
+    return Template(graph, [[[note, picture, model], [filled], [saved]]], Sample(torn(whole), whole))
 
 
 @template
@@ -325,7 +325,7 @@ def card(note: Note) -> Template:
     model = graph.add("GPENLoadModel", precision="fp16", memory="low")
     restored = graph.add("GPENRestore", model=model.out(), image=picture.out())
     saved = graph.add("SaveImage", images=restored.out(), filename_prefix="restored")
-    return Template(graph, [[[note, picture], [model], [restored], [saved]]], Sample(damaged(person("lisa-murkowski"))))
+    return Template(graph, [[[note, picture, model], [restored], [saved]]], Sample(damaged(person("lisa-murkowski"))))
 
 
 def blueprint(info: Info) -> dict[str, Any]:

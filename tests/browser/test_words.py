@@ -10,7 +10,7 @@ from tools.comfyui import ROOT
 
 DOCS = ROOT / "web" / "docs"
 PAGES = sorted(DOCS.glob("*/en.md"))
-ONE_NODE = json.loads((ROOT / "workflows" / "gpen_restore_faces.json").read_text(encoding="utf-8"))
+ONE_NODE = json.loads((ROOT / "workflows" / "Restore faces (start here).json").read_text(encoding="utf-8"))
 
 
 def alone(screen: Screen, node_type: str) -> None:
@@ -24,7 +24,7 @@ def alone(screen: Screen, node_type: str) -> None:
     screen.page.evaluate(add, node_type)
 
 
-@pytest.mark.parametrize("screen", ["en", "zh"], indirect=True)
+@pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
 def test_help_panel_shows_our_page(screen: Screen, page: Path) -> None:
     node_type = page.parent.name
@@ -36,7 +36,7 @@ def test_help_panel_shows_our_page(screen: Screen, page: Path) -> None:
     assert shown.locator("img").evaluate_all("all => all.every(image => image.complete && image.naturalWidth > 0)")
 
 
-@pytest.mark.parametrize("screen", ["zh"], indirect=True)
+@pytest.mark.parametrize("language", ["zh"])
 def test_chinese(screen: Screen) -> None:
     words = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text(encoding="utf-8"))
     screen.load(ONE_NODE)
