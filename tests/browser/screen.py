@@ -14,7 +14,7 @@ from tools.client import Prompt
 from tools.comfyui import Server
 
 SECONDS = 15
-OPEN_SECONDS = 60
+OPEN_SECONDS = 180
 """For the page to be ready; with all its scripts it is some 20 MB."""
 RUN_SECONDS = 120
 """For a graph to run."""
