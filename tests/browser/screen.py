@@ -113,6 +113,15 @@ class Screen:
     def dialog(self) -> Locator:
         return self.page.get_by_role("dialog")
 
+    def errors(self) -> str:
+        """Wait until something went wrong → all that the page then says, details unfolded."""
+        details = self.page.get_by_role("button", name="View details")  # newer pages have a panel, older ones a dialog
+        details.or_(self.dialog()).first.wait_for(timeout=RUN_SECONDS * 1000)
+        if details.count():
+            details.first.click()
+            self.page.get_by_text(re.compile("Errors? detected")).first.wait_for()
+        return self.page.locator("body").inner_text()
+
     def wait_for_picture(self, node_type: str) -> str:
         """Wait until a node of that type shows a picture → its address."""
         shown = """type => {

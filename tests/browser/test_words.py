@@ -70,9 +70,10 @@ def test_wrong_value_as_a_person_sees_it(screen: Screen) -> None:
     screen.load(ONE_NODE)
     screen.set("GPENLoadModel", "file", "GPEN-BFR-513.pth")
     screen.press_run()
-    text = screen.page.get_by_text("unknown model file 'GPEN-BFR-513.pth'").first
-    text.wait_for()
-    assert "choose one of: preview" in text.inner_text()
+    shown = screen.errors()
+    assert "GPEN-BFR-513.pth" in shown and "Load GPEN Model" in shown
+    # Newer cores check the choices themselves, and the page lists what is missing.
+    assert "choose one of: preview" in shown or "Missing Models" in shown
     screen.forgive()
 
 
@@ -80,8 +81,8 @@ def test_missing_file_as_a_person_sees_it(screen: Screen) -> None:
     screen.load(ONE_NODE)
     screen.set("GPENLoadModel", "file", "GPEN-BFR-512.pth")
     screen.press_run()
-    screen.page.get_by_text("GPEN-BFR-512 could not be downloaded").first.wait_for()
-    assert "put it into" in screen.dialog().inner_text()
+    shown = screen.errors()
+    assert "GPEN-BFR-512 could not be downloaded" in shown and "put it into" in shown
     screen.forgive()
 
 
