@@ -24,9 +24,10 @@ def environment(session: nox.Session) -> None:
 
 @nox.session(python=False, requires=["environment"])
 def lint(session: nox.Session) -> None:
-    """Style, formatting and types."""
+    """Style, formatting, the direction of imports, and types."""
     run(session, "ruff", "check")
     run(session, "ruff", "format", "--check")
+    session.run(str(PYTHON.with_name("lint-imports")), external=True)
     # The types of ComfyUI's API are read from its source, which this fetches.
     run(session, "tools.comfyui")
     run(session, "pyright", "--pythonpath", str(PYTHON))
