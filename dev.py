@@ -5,6 +5,7 @@
                            --dry-run say what would be done
     python dev.py demo     restore a photograph in a real ComfyUI
     python dev.py tests    run the checks and all tests; what follows goes to pytest: python dev.py tests -k paste
+    python dev.py newest   run the browser tests on the newest version of ComfyUI's web page
     python dev.py lint     run the checks alone
     python dev.py package  run the Comfy registry's own check of the pack alone
     python dev.py lowest   run the library's tests with the oldest versions that requirements.txt allows
@@ -26,6 +27,7 @@ COMMANDS = {
     "demo": ("demo",),
     "lint": ("lint",),
     "lowest": ("lowest",),
+    "newest": ("newest",),
     "package": ("package",),
     "tests": ("lint", "package", "tests"),
 }
