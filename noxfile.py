@@ -26,9 +26,10 @@ def environment(session: nox.Session) -> None:
 
 @nox.session(python=False, requires=["environment"])
 def lint(session: nox.Session) -> None:
-    """Style, formatting and types."""
+    """Style, formatting, the direction of imports, and types."""
     run(session, "ruff", "check")
     run(session, "ruff", "format", "--check")
+    session.run(str(PYTHON.with_name("lint-imports")), external=True)
     # The types of ComfyUI's API are read from its source, which this fetches.
     run(session, "tools.comfyui")
     run(session, "pyright", "--pythonpath", str(PYTHON))
@@ -44,6 +45,12 @@ def tests(session: nox.Session) -> None:
 def newest(session: nox.Session) -> None:
     """The browser tests on the newest web page; arguments after -- go to pytest."""
     run(session, "pytest", "tests/browser", *session.posargs, COMFYUI_FRONTEND=FRONTEND)
+
+
+@nox.session(python=False, requires=["environment"])
+def faults(session: nox.Session) -> None:
+    """Everything that may go wrong, on purpose; the tests try a part of it."""
+    run(session, "pytest", "tests/faults", *session.posargs, FAULTS="all")
 
 
 @nox.session(python=False, requires=["environment"])
