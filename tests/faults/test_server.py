@@ -78,6 +78,11 @@ def some_prompt(nodes: dict[str, dict[str, Any]], name: str, photo: str, rng: ra
     return graph
 
 
+def check_named(failed: NodeFailed) -> None:
+    """Raises where a node failed with an error that is not ours."""
+    assert ".gpen.errors." in failed.exception_type, f"{failed.exception_type}: {failed.message}"
+
+
 @pytest.fixture
 def ours(client: Client) -> dict[str, dict[str, Any]]:
     """The descriptions of our nodes that take pictures, models and faces."""
@@ -96,8 +101,7 @@ def test_prompts(client: Client, server: Server, small: Path, ours: dict[str, An
             try:
                 client.run(graph, seconds=60)
             except NodeFailed as failed:
-                kind = failed.exception_type.rsplit(".", 1)[-1]
-                assert ".gpen.errors." in failed.exception_type, f"{kind}: {failed.message}"
+                check_named(failed)
             assert time.monotonic() - begun < SECONDS * 2, "too long"  # the server's own work is in it
             server.check_alive()
     trials.check(of(30, 1000))
