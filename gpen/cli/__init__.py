@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import GPENError
-from . import convert, models, prune, restore
+from . import convert, models, prune, restore, verify
 from .report import UNUSABLE, one_line
 
 STOPPED = 130
@@ -33,6 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("gpen", description="Repair damaged faces in pictures with GPEN.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (restore, models, convert, prune):
+    for command in (restore, models, convert, prune, verify):
         command.add(commands)
     return parser
