@@ -20,6 +20,7 @@ from .errors import (
     OutOfMemory,
     PictureError,
     SettingError,
+    VideoError,
 )
 from .faces.crops import face_crops, replace_crops
 from .faces.face import Crop, Face, Faces, Outcome
@@ -37,6 +38,7 @@ from .restore.plan import RestoreSettings
 from .restore.tiles import restore_tiled
 from .restore.whole import restore_aligned
 from .version import __version__
+from .video.restore import RestoredVideo, restore_video
 
 __all__ = [
     "CheckpointError",
@@ -54,10 +56,12 @@ __all__ = [
     "PictureError",
     "PictureFile",
     "RestoreSettings",
+    "RestoredVideo",
     "SelectSettings",
     "Selection",
     "SettingError",
     "TrackSettings",
+    "VideoError",
     "__version__",
     "correct_lens",
     "detect_faces",
@@ -73,6 +77,7 @@ __all__ = [
     "restore_aligned",
     "restore_faces",
     "restore_tiled",
+    "restore_video",
     "select_faces",
     "track_faces",
     "write_picture",

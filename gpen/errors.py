@@ -33,6 +33,10 @@ class DetectorError(GPENError):
     """A face detector is not available here, or failed."""
 
 
+class VideoError(GPENError):
+    """A film cannot be read or written, or what films need is not installed."""
+
+
 class OutOfMemory(GPENError):
     """Neither the device nor the retry with less had room; the message says what would take less."""
 

@@ -1,4 +1,4 @@
-"""The station that loads a network."""
+"""The node that loads a network."""
 
 from comfy_api.latest import io
 
@@ -55,21 +55,6 @@ class GPENLoadModel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(
-        cls,
-        file: str | None = None,
-        precision: str | None = None,
-        memory: str | None = None,
-        pruning: str | None = None,
-    ) -> bool | str:
-        return check_choices(
-            ("model file", file, model_choices()),
-            ("precision", precision, PRECISIONS),
-            ("memory", memory, MEMORY),
-            ("pruning", pruning, PRUNING),
-        )
-
-    @classmethod
     def fingerprint_inputs(cls, file: str, **_: str) -> float:
         # The name is part of ComfyUI's cache key already; a file that was replaced under it is not.
         # One that we fetched has a record to be checked against, and was not there yet when it was first asked for.
@@ -78,6 +63,13 @@ class GPENLoadModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, file: str, precision: str, memory: str, pruning: str = "none") -> io.NodeOutput:
+        # Before anything is fetched.
+        check_choices(
+            ("model file", file, model_choices()),
+            ("precision", precision, PRECISIONS),
+            ("memory", memory, MEMORY),
+            ("pruning", pruning, PRUNING),
+        )
         if file in (missing := megabytes_to_fetch()):
             place = folders()["gpen"][0]
             say(f"fetching {file}, about {missing[file]} MB, into {place}. Its terms: {GPEN_TERMS}", cls)

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..image.cuts import Changes, scene_cuts
 from ..image.picture import as_rgb, to_uint8
 from ..options import settled
 from ..progress import Progress
@@ -44,6 +45,7 @@ def find_faces(
     frames, height, width, _ = picture.shape
     given = None if boxes is None else read_boxes(boxes, frames)
     faces: list[Face] = []
+    thumbs, differ = Changes(), list[float]()
     # Asked once: it may bring a network to its device to know.
     at_once = detector.at_once
     for first in range(0, frames, at_once):
@@ -56,6 +58,7 @@ def find_faces(
                 for frame, pixels in enumerate(pictures, first)
             ]
         for frame, found in enumerate(looked, first):
+            differ.append(thumbs.of(pictures[frame - first]))
             faces += [
                 replace(face, frame=frame, sharpness=sharpness(picture[frame], face.landmarks))
                 for face in found
@@ -63,4 +66,4 @@ def find_faces(
             ]
             if on_progress:
                 on_progress(frame + 1, frames)
-    return Faces(tuple(faces), width, height, frames)
+    return Faces(tuple(faces), width, height, frames, scene_cuts(differ))

@@ -15,7 +15,8 @@ def as_rgb(picture: GivenPicture) -> Tensor:
 
     Arrays of numpy, Pillow's pictures and picture files are taken as well; see `as_tensor`.
 
-    Values are taken as they are, 0..1 expected; alpha is dropped. A float32 RGB picture on the CPU is returned itself.
+    Values are taken as they are, 0..1 expected; alpha is dropped, and comes back by `with_alpha_of`. A float32 RGB
+    picture on the CPU is returned itself.
 
     Raises `PictureError` for another shape or type, for a picture without pixels, and for values that are not finite.
     """
@@ -38,6 +39,11 @@ def as_rgb(picture: GivenPicture) -> Tensor:
             "the step before it went wrong, often a VAE decoded in half precision"
         )
     return picture[..., :3] if picture.shape[3] > 1 else picture.expand(-1, -1, -1, 3)
+
+
+def with_alpha_of(given: Tensor, result: Tensor) -> Tensor:
+    """What was made (B, H, W, 3) of pictures (B, H, W, C), with their alpha as it was; itself where they have none."""
+    return result if given.shape[3] < 4 else torch.cat([result, given[..., 3:].detach().to(result)], dim=3)
 
 
 def as_mask(mask: Tensor | None, picture: Tensor) -> Tensor | None:

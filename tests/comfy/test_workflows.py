@@ -20,7 +20,7 @@ def test_template_fits_the_nodes(client: Client, file: Path) -> None:
         inputs = info[node["class_type"]]["input"]
         known = inputs_of(info[node["class_type"]])
         missing = set(inputs.get("required", {})) - set(node["inputs"])
-        unknown = set(node["inputs"]) - set(known)
+        unknown = {name.partition(".")[0] for name in node["inputs"]} - set(known)
         assert not missing | unknown, f"node {node_id} ({node['class_type']}): missing {missing}, unknown {unknown}"
 
 
@@ -45,6 +45,11 @@ def test_stale_workflow_is_an_error() -> None:
     node = {"id": 1, "type": "Node", "inputs": [{"name": "image", "link": 7}], "widgets_values": [5]}
     workflow = {"nodes": [node], "links": [[7, 2, 1, 1, 0, "IMAGE"]]}
     assert to_prompt(workflow, info) == {"1": {"class_type": "Node", "inputs": {"size": 5, "image": ["2", 1]}}}
+    combo = {"options": [{"key": "mp4", "inputs": {"required": {"codec": ["COMBO", {"options": ["h264"]}]}}}]}
+    dynamic = {"Node": {"input": {"required": {"format": ["COMFY_DYNAMICCOMBO_V3", combo]}}}}
+    saver = {"id": 1, "type": "Node", "widgets_values": ["mp4", "h264"]}
+    prompt = to_prompt({"nodes": [saver], "links": []}, dynamic)
+    assert prompt["1"]["inputs"] == {"format": "mp4", "format.codec": "h264"}
     for values in ([], [5, 6]):
         with pytest.raises(WorkflowError, match="store the workflow again"):
             to_prompt({**workflow, "nodes": [{**node, "widgets_values": values}]}, info)

@@ -174,3 +174,20 @@ def test_a_source_that_is_missing_is_named_though_the_target_exists(command, tmp
     target.touch()
     assert main([command, str(tmp_path / "missing.pth"), str(target)]) == 2
     assert "missing.pth" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--aligned", "--skin", "0.5", "--order", "largest"], "--order, --skin would change nothing"),
+        (["--aligned", "--detector", "mtcnn"], "--detector would change nothing"),
+        (["--count", "-3"], "the count must be a whole number between 0 and 1000, and it is -3"),
+        (["--skin", "7"], "the skin must be a number between 0 and 1, and it is 7"),
+        (["--smoothing", "0.2"], "give --clip too"),
+    ],
+)
+def test_what_would_change_nothing_is_refused(
+    head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert main(["restore", str(head), "--output", str(tmp_path / "out"), *arguments]) == 2
+    assert words in capsys.readouterr().err and not (tmp_path / "out").exists()
