@@ -7,6 +7,7 @@
     python dev.py tests    run the checks and all tests; what follows goes to pytest: python dev.py tests -k paste
     python dev.py lint     run the checks alone
     python dev.py package  run the Comfy registry's own check of the pack alone
+    python dev.py faults   try everything that may go wrong, for about ten minutes, and print what held
     python dev.py lowest   run the library's tests with the oldest versions that requirements.txt allows
 
 All but the first are the sessions of noxfile.py. nox and uv are installed into .nox/, everything else into an
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parent
 TOOLS = ("nox==2026.10.20", "uv==0.13.9")
 COMMANDS = {
     "demo": ("demo",),
+    "faults": ("faults",),
     "lint": ("lint",),
     "lowest": ("lowest",),
     "package": ("package",),

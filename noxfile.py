@@ -44,6 +44,12 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(python=False, requires=["environment"])
+def faults(session: nox.Session) -> None:
+    """Everything that may go wrong, on purpose; the tests try a part of it."""
+    run(session, "pytest", "tests/faults", *session.posargs, FAULTS="all")
+
+
+@nox.session(python=False, requires=["environment"])
 def package(session: nox.Session) -> None:
     """What the Comfy registry checks before it takes a node pack, by its own tool."""
     # Its many packages stay apart from ours, and its settings out of a person's own.

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..errors import SettingError
+from ..errors import SettingError, advice_on_out_of_memory
 from ..faces.face import Crop, Face, Faces
 from ..image.picture import as_mask, as_rgb, with_alpha_of
 from ..image.warp import Matrix, Pixels, footprint, inverse, scale_of, smoothed
@@ -47,6 +47,7 @@ class Pasted:
     """(B, H, W) float32 in 0..1: how much of each pixel comes from a restored face"""
 
 
+@advice_on_out_of_memory("to paste the faces", "give fewer or smaller pictures at a time")
 def paste_faces(
     picture: Tensor,
     faces: Faces,

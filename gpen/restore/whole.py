@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import SettingError
+from ..errors import SettingError, advice_on_out_of_memory
 from ..image.picture import as_rgb, resized, with_alpha_of
 from ..progress import Progress
 from ..restorers.gpen import GPENModel
@@ -14,6 +14,9 @@ from .batches import restore_in_batches
 from .inpaint import checked_mask
 
 
+@advice_on_out_of_memory(
+    "to restore the whole picture", "choose memory low or a smaller model, or give fewer pictures at a time"
+)
 def restore_aligned(
     model: GPENModel,
     picture: Tensor,

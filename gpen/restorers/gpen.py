@@ -187,7 +187,11 @@ def load_network(
     try:
         device = torch.device(device)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # the second where this PyTorch was built without that device
+    except (
+        RuntimeError,
+        AssertionError,
+        ImportError,
+    ) as error:  # the others where this PyTorch was built without that device
         raise SettingError(
             f"the device {str(device)!r} cannot be used here: {error}; choose another, or cpu"
         ) from error

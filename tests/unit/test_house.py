@@ -59,6 +59,5 @@ def test_examples_in_docstrings_run() -> None:
 
 
 def test_one_version() -> None:
-    assert (
-        tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"] == gpen.__version__
-    )
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert re.findall(r'^version = "(.+)"$', project, flags=re.M) == [gpen.__version__]

@@ -133,11 +133,13 @@ def test_other_errors_are_not_swallowed(astronaut: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("dress", [lambda x: x[..., :1], lambda x: torch.cat([x, x[..., :1]], 3)])
-def test_grey_and_alpha_come_back_as_rgb(
+def test_grey_comes_back_as_rgb_and_alpha_as_it_was(
     astronaut: torch.Tensor, dress: Callable[[torch.Tensor], torch.Tensor]
 ) -> None:
-    done = gpen.restore(Negative(), dress(astronaut), gpen.open_detector("mtcnn"))
-    assert done.image.shape == (1, 512, 512, 3) and done.image.dtype == torch.float32
+    picture = dress(astronaut)
+    done = gpen.restore(Negative(), picture, "mtcnn")
+    assert torch.equal(done.image[..., 3:], picture[..., 3:])
+    assert done.image.shape[:3] == (1, 512, 512) and done.image.dtype == torch.float32
     assert done.mask.shape == (1, 512, 512)
     assert done.mask.max() > 0.9
 
