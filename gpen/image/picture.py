@@ -41,8 +41,9 @@ def as_rgb(picture: GivenPicture) -> Tensor:
     return picture[..., :3] if picture.shape[3] > 1 else picture.expand(-1, -1, -1, 3)
 
 
-def with_alpha_of(given: Tensor, result: Tensor) -> Tensor:
+def with_alpha_of(given: GivenPicture, result: Tensor) -> Tensor:
     """What was made (B, H, W, 3) of pictures (B, H, W, C), with their alpha as it was; itself where they have none."""
+    given = as_tensor(given)
     return result if given.shape[3] < 4 else torch.cat([result, given[..., 3:].detach().to(result)], dim=3)
 
 
