@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .errors import DetectorError, SettingError
 from .faces.detect import find_faces
-from .faces.detectors import DETECTORS, Detector, Place, needs_weights, on_cpu, open_detector
+from .faces.detectors import DETECTORS, Detector, Place, on_cpu, open_detector
 from .faces.face import Faces
 from .faces.passes import Search
 from .model.checkpoint import read_checkpoint
@@ -21,13 +21,6 @@ from .weights.download import Progress
 from .weights.locate import Folders, find, locate
 
 log = logging.getLogger(__name__)
-
-DETECTOR_FILES = {
-    "retinaface_resnet50": "detection_Resnet50_Final",
-    "yunet": "face_detection_yunet_2023mar",
-    "retinaface_mobilenet0.25": "detection_mobilenet0.25_Final",
-}
-"""Detector → its name in the catalogue."""
 
 PARSER_FILES = {"bisenet": "parsing_bisenet", "parsenet": "parsing_parsenet"}
 """Parser → its name in the catalogue."""
@@ -105,18 +98,24 @@ def find_detector(
     if name not in ("auto", *DETECTORS):
         raise SettingError.unknown("detector", name, ("auto", *DETECTORS))
     if name != "auto":
-        weights = None
-        if needs_weights(name):
-            weights = locate(DETECTOR_FILES[name], folders, download=download, on_progress=on_progress)
-        return open_detector(name, weights, place)
-    for candidate in DETECTORS[:-1]:
-        weights = find(DETECTOR_FILES[candidate], folders)
-        if weights:
+        file = DETECTORS[name].file
+        weights = file and locate(file, folders, download=download, on_progress=on_progress)
+        return open_detector(name, weights or None, place)
+    return _best_detector(folders, place)
+
+
+def _best_detector(folders: Folders | None, place: Place) -> Detector:
+    """The first one that is on disk and works."""
+    problem: DetectorError | None = None
+    for kind in DETECTORS.values():
+        weights = kind.file and find(kind.file, folders)
+        if weights or not kind.file:
             try:
-                return open_detector(candidate, weights, place)
+                return open_detector(kind.name, weights or None, place)
             except DetectorError as error:
-                log.warning("detector %s is passed over: %s", candidate, error)
-    return open_detector(DETECTORS[-1], None, place)
+                log.warning("detector %s is passed over: %s", kind.name, error)
+                problem = error
+    raise problem or DetectorError("there is no detector on disk")
 
 
 def find_parser(

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..errors import SettingError
 from ..image.picture import as_rgb, to_uint8
 from .boxes import read_boxes
-from .detectors import Detector
+from .detectors.kind import Detector
 from .face import Face, Faces
 from .passes import Search, look_into, look_through
 from .sharpness import sharpness
@@ -28,7 +28,7 @@ def find_faces(
     Args:
         picture: (B, H, W, C) in 0..1.
         detector: what finds the faces; it is given as many pictures at once as it likes.
-        threshold: how sure the detector must be, 0..1; None is what suits the detector.
+        threshold: how sure the detector must be, 0..1; 0 and None are what suits the detector.
         on_frame: called with (frames done, frames in all); what it raises stops the search.
         search: at which size the pictures are looked at, and which further passes are made.
         boxes: where the faces are, if somebody else has found them, as `read_boxes` takes them: then the detector only
@@ -37,8 +37,7 @@ def find_faces(
     Raises `PictureError` for something that is not a picture, `SettingError` for a threshold outside 0..1 and for
     boxes that are none.
     """
-    if threshold is None:
-        threshold = detector.threshold
+    threshold = threshold or detector.kind.threshold
     if not 0 <= threshold <= 1:
         raise SettingError(f"the detection threshold must be between 0 and 1, and it is {threshold}")
     picture = as_rgb(picture)
