@@ -1,29 +1,28 @@
-"""The front door of the library: models, detectors and settings by name."""
+"""From a name or a path to the thing: models, detectors and parsers."""
 
 import logging
 import os
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .errors import DetectorError, SettingError
+from .faces import detectors
 from .faces.detect import find_faces
-from .faces.detectors import DETECTORS, Detector, Place, on_cpu, open_detector
+from .faces.detectors import DETECTORS, Detector, Place, on_cpu
 from .faces.face import Faces
-from .faces.passes import Search
+from .faces.passes import DetectSettings
 from .model.checkpoint import read_checkpoint
-from .paste.parsers import Parser, open_parser
-from .paste.settings import PARSER_OF_MASK
-from .prune.prune import Steps, prune, share_of
+from .paste.masks import MASKS
+from .paste.parsers import PARSERS, Parser, read_parser
+from .progress import Progress
+from .prune.prune import prune, share_of
 from .restorers.gpen import GPENModel, load_network
 from .weights.catalogue import task_of
-from .weights.download import Progress
 from .weights.locate import Folders, find, locate
 
 log = logging.getLogger(__name__)
-
-PARSER_FILES = {"bisenet": "parsing_bisenet", "parsenet": "parsing_parsenet"}
-"""Parser → its name in the catalogue."""
 
 
 def load_model(
@@ -36,7 +35,6 @@ def load_model(
     folders: Folders | None = None,
     download: bool = True,
     on_progress: Progress | None = None,
-    on_step: Steps | None = None,
 ) -> GPENModel:
     """Load a GPEN network.
 
@@ -50,8 +48,8 @@ def load_model(
         device: where it runs; by default the first GPU, or the CPU where there is none.
         folders: where files are looked for and downloads go; by default `$GPEN_MODELS` or a folder in the user's cache.
         download: whether to fetch a released file that is not on disk.
-        on_progress: called with (bytes done, bytes in all or None) during a download.
-        on_step: called with (steps done, steps in all) while a share of pruning is chosen.
+        on_progress: called with (bytes done, bytes in all or None) during a download, and with (steps done, steps in
+            all) while a share of pruning is chosen.
 
     Raises `DownloadError`, `CheckpointError` or `SettingError`, each saying what to do.
     """
@@ -59,7 +57,7 @@ def load_model(
     path = locate(file, folders, download=download, on_progress=on_progress)
     checkpoint = read_checkpoint(path)
     task = task_of(path, checkpoint.metadata)
-    checkpoint = prune(checkpoint, pruning, task, on_step)
+    checkpoint = prune(checkpoint, pruning, task, on_progress)
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return load_network(checkpoint, path.stem, task, precision, memory, device)
@@ -68,19 +66,20 @@ def load_model(
 def detect_faces(
     picture: Tensor,
     detector: str | Detector = "auto",
-    threshold: float | None = None,
-    folders: Folders | None = None,
+    settings: DetectSettings | None = None,
     *,
-    search: Search | None = None,
     boxes: object = None,
+    folders: Folders | None = None,
+    on_progress: Progress | None = None,
+    **changes: Any,
 ) -> Faces:
-    """Find the faces in each picture of a batch (B, H, W, C) in 0..1; see `find_detector` and `find_faces`."""
+    """Find the faces in each picture of a batch (B, H, W, C) in 0..1; see `open_detector` and `find_faces`."""
     if isinstance(detector, str):
-        detector = find_detector(detector, folders=folders)
-    return find_faces(picture, detector, threshold, search=search, boxes=boxes)
+        detector = open_detector(detector, folders=folders)
+    return find_faces(picture, detector, settings, boxes=boxes, on_progress=on_progress, **changes)
 
 
-def find_detector(
+def open_detector(
     name: str = "auto",
     *,
     folders: Folders | None = None,
@@ -100,7 +99,7 @@ def find_detector(
     if name != "auto":
         file = DETECTORS[name].file
         weights = file and locate(file, folders, download=download, on_progress=on_progress)
-        return open_detector(name, weights or None, place)
+        return detectors.open_detector(name, weights or None, place)
     return _best_detector(folders, place)
 
 
@@ -111,14 +110,14 @@ def _best_detector(folders: Folders | None, place: Place) -> Detector:
         weights = kind.file and find(kind.file, folders)
         if weights or not kind.file:
             try:
-                return open_detector(kind.name, weights or None, place)
+                return detectors.open_detector(kind.name, weights or None, place)
             except DetectorError as error:
                 log.warning("detector %s is passed over: %s", kind.name, error)
                 problem = error
     raise problem or DetectorError("there is no detector on disk")
 
 
-def find_parser(
+def open_parser(
     mask: str,
     *,
     folders: Folders | None = None,
@@ -127,12 +126,14 @@ def find_parser(
     place: Place = on_cpu,
     dtype: torch.dtype = torch.float32,
 ) -> Parser | None:
-    """Open the parser that a mask of `PasteSettings` needs, fetched where it is not on disk; None where it needs none.
+    """Open the parser that one of `MASKS` needs, fetched where it is not on disk; None where it needs none.
 
-    Raises `DownloadError` and `CheckpointError` where it cannot be had.
+    Raises `SettingError` for an unknown mask, `DownloadError` and `CheckpointError` where it cannot be had.
     """
-    name = PARSER_OF_MASK.get(mask)
+    if mask not in MASKS:
+        raise SettingError.unknown("mask", mask, MASKS)
+    name = MASKS[mask].parser
     if name is None:
         return None
-    weights = locate(PARSER_FILES[name], folders, download=download, on_progress=on_progress)
-    return open_parser(name, weights, place, dtype)
+    weights = locate(PARSERS[name].file, folders, download=download, on_progress=on_progress)
+    return read_parser(name, weights, place, dtype)

@@ -1,5 +1,6 @@
 """Errors that a user can cause. Each message says what was found, what was expected and what to do."""
 
+import re
 from collections.abc import Iterable
 
 
@@ -30,3 +31,14 @@ class DownloadError(GPENError):
 
 class DetectorError(GPENError):
     """A face detector is not available here, or failed."""
+
+
+class OutOfMemory(GPENError):
+    """Neither the device nor the retry with less had room; the message says what would take less."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether PyTorch, NumPy or OpenCV raised it for want of memory, on whatever device."""
+    # torch.cuda.OutOfMemoryError is a RuntimeError that says so; the CPU's and Apple's have no class of their own.
+    said = re.search("out of memory|not enough memory|insufficient memory", str(error), re.IGNORECASE)
+    return isinstance(error, MemoryError) or said is not None

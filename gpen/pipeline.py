@@ -1,23 +1,25 @@
-"""How a picture flows: find the faces, cut each out upright, run the network, put it back."""
+"""How a picture flows: find the faces, choose, follow, cut each out upright, run the network, put it back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from .faces.detect import find_faces
+from .by_name import detect_faces, open_parser
 from .faces.detectors import Detector
-from .faces.face import Face, Faces
-from .faces.passes import Search
-from .faces.select import Selected
-from .faces.track import track_faces
-from .image.picture import as_rgb
-from .paste.compose import paste_faces
+from .faces.face import Face, Faces, Outcome
+from .faces.passes import DetectSettings
+from .faces.select import SelectSettings, select_faces
+from .faces.track import TrackSettings, track_faces
+from .image.picture import as_mask, as_rgb
+from .paste.compose import paste_frame
+from .paste.parsers import Parser
 from .paste.settings import PasteSettings
-from .restore.faces import OnStep, one_by_one
-from .restore.inpaint import hole_for
+from .progress import Progress
+from .restore.faces import one_by_one
+from .restore.plan import RestoreSettings
 from .restorers.gpen import GPENModel
+from .weights.locate import Folders
 
 # `restore` keeps the crops of so many bytes, for pasting again, and none of a longer clip's.
 MOST_KEPT = 2**30
@@ -32,65 +34,81 @@ class Restored:
     mask: Tensor
     """(B, H, W) in 0..1: how much of each pixel comes from a restored face"""
     faces: Faces
+    """All that were found, with what became of each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """The masks of a batch of pictures (B, H, W), each in 0..1 and of any size."""
+
+    select: Tensor | None = None
+    """Only faces inside it are restored; see `select_faces`."""
+    inpaint: Tensor | None = None
+    """What an inpainting model fills in; see `restore_faces`."""
+    paste: Tensor | None = None
+    """Where restored pixels may go; `custom_mask` of `paste_faces`."""
+    texture: Tensor | None = None
+    """Places whose own texture stays; `keep_texture` of `paste_faces`."""
 
 
 def restore(
     model: GPENModel,
     picture: Tensor,
-    detector: Detector,
+    detector: str | Detector = "auto",
     *,
-    threshold: float | None = None,
+    detect: DetectSettings | None = None,
+    select: SelectSettings | None = None,
+    track: TrackSettings | None = None,
+    restore: RestoreSettings | None = None,
     paste: PasteSettings | None = None,
-    perspective: str = "auto",
-    clip: bool = False,
-    inpaint_mask: Tensor | None = None,
-    search: Search | None = None,
-    select: Callable[[Faces], Selected] | None = None,
-    detail: str = "full",
-    on_step: OnStep | None = None,
+    boxes: object = None,
+    masks: Masks | None = None,
+    parser: Parser | None = None,
+    folders: Folders | None = None,
+    on_progress: Progress | None = None,
 ) -> Restored:
-    """Restore the faces of a batch of pictures (B, H, W, C) in 0..1: all stations in a row.
+    """Restore the faces of a batch of pictures (B, H, W, C) in 0..1: all steps in a row.
 
-    Each picture is done before the next one is begun, and the crops of more than `MOST_KEPT` bytes are let go, so that
-    a clip needs no more memory than the pictures that come in and go out. With `clip` the batch is one: its faces are
-    followed with `track_faces`. `paste` says how they go back. `on_step` is called by each station, so that the work
-    can be stopped anywhere.
+    Each picture is done before the next one is begun, and the crops of more than `MOST_KEPT` bytes are dropped, so that
+    a clip needs no more memory than the pictures that come in and go out.
 
-    `select` says which faces are restored; by default all. Those left out are among the faces that come back, and their
-    fate says why. `detail` is that of `restore_faces`.
+    Args:
+        model: what restores them.
+        picture: the pictures.
+        detector: what finds their faces, or its name; see `open_detector`.
+        detect, select, restore, paste: the settings of each step, by default its own.
+        track: how faces are followed through the batch as through a clip; None: each picture is one of its own.
+        boxes: where the faces are, if somebody else has found them; see `find_faces`.
+        masks: what limits each step to a part of the pictures.
+        parser: for the masks that need one; by default it is opened by name.
+        folders: where files are looked for; see `load_model`.
+        on_progress: called by each step with (done, in all); what it raises stops the work.
+
+    Faces that were left out are among those that come back, and their outcome says why.
     """
-    model = model.at_detail(detail)
-    picture, settings = as_rgb(picture), paste or PasteSettings()
-    hole = hole_for(model, picture, inpaint_mask)
-    faces = find_faces(picture, detector, threshold, on_frame=on_step, search=search)
-    selected = select(faces) if select else None
-    if selected:
-        faces = selected.chosen
-    if clip:
-        faces = track_faces(faces)
-    faces = faces.with_faces(sorted(faces, key=lambda face: face.frame))
+    picture, masks, paste = as_rgb(picture), masks or Masks(), paste or PasteSettings()
+    parser = parser or open_parser(paste.mask, folders=folders, on_progress=on_progress)
+    found = detect_faces(picture, detector, detect, boxes=boxes, folders=folders, on_progress=on_progress)
+    selection = select_faces(found, select, mask=masks.select)
+    faces = track_faces(selection.chosen, track) if track else selection.chosen.by_frame()
+    restored = one_by_one(model, picture, faces, restore or RestoreSettings(), masks.inpaint)
+    allowed, texture = (as_mask(mask, picture) for mask in (masks.paste, masks.texture))
     keep = len(faces) * 2 * 3 * 4 * model.size**2 <= MOST_KEPT
     image, shares = torch.empty_like(picture, memory_format=torch.contiguous_format), torch.empty(picture.shape[:3])
-    restored = one_by_one(model, picture, faces, None, perspective, hole, tiles=False)
     done: list[Face] = []
-    for frame in range(faces.frames):
-        here = []
+    for frame, before in enumerate(picture):
+        here: list[Face] = []
         for _ in faces.of_frame(frame):
             here.append(next(restored))
-            if on_step:
-                on_step(len(done) + len(here), len(faces))
-        alone = Faces(tuple(replace(face, frame=0) for face in here), faces.width, faces.height, 1)
-        pasted = paste_faces(picture[frame : frame + 1], alone, settings.of_frame(frame, faces.frames))
-        image[frame], shares[frame] = pasted.image[0], pasted.mask[0]
-        done += here if keep else [_without_crops(face) for face in here]
-    faces = faces.with_faces(done)
-    if selected:
-        faces = selected.with_chosen(faces, same=not clip)
-    return Restored(image, shares, faces)
+            if on_progress:
+                on_progress(len(done) + len(here), len(faces))
+        limits = [None if mask is None else mask[frame] for mask in (allowed, texture)]
+        image[frame], shares[frame] = paste_frame(before, here, paste, parser, *limits)
+        done += here if keep else map(_without_crop, here)
+    return Restored(image, shares, selection.with_chosen(faces.with_faces(done)))
 
 
-def _without_crops(face: Face) -> Face:
-    if face.restored is None:
+def _without_crop(face: Face) -> Face:
+    if face.crop is None:
         return face
-    fate = f"{face.fate}: its crop is not kept, as there are so many"
-    return replace(face, crop=None, restored=None, crop_to_picture=None, crops_let_go=True, fate=fate)
+    return replace(face, crop=None, outcome=Outcome("restored", "its crop is not kept, as there are so many"))

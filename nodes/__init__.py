@@ -1,19 +1,20 @@
-"""The nodes of this pack, one file a station."""
+"""The nodes of this pack, one file a node."""
 
 from comfy_api.latest import ComfyExtension, io
 
-from .aligned import GPENRestoreAligned
 from .all_in_one import GPENRestore
-from .crops import GPENFaceCrops, GPENReplaceCrops
 from .detect import GPENDetectFaces
+from .face_crops import GPENFaceCrops
 from .files import register_folders
 from .lens import GPENLensDistortion
 from .load import GPENLoadModel
 from .paste import GPENPasteFaces
+from .replace_crops import GPENReplaceCrops
 from .restore import GPENRestoreFaces
 from .select import GPENSelectFaces
-from .tiled import GPENRestoreTiled
+from .tiles import GPENRestoreTiled
 from .track import GPENTrackFaces
+from .whole import GPENRestoreAligned
 
 
 class GPENExtension(ComfyExtension):

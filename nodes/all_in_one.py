@@ -1,16 +1,18 @@
-"""All stations in one node, with the few settings most people touch."""
+"""All steps in one node, with the few settings most people touch."""
 
-from functools import partial
+from typing import Any
 
 import torch
 from comfy_api.latest import io
 
-from ..gpen.faces.passes import Search
+from ..gpen.faces.passes import DetectSettings
 from ..gpen.faces.report import describe
-from ..gpen.faces.select import ORDERS, select_faces
-from ..gpen.model.strips import DETAIL
-from ..gpen.paste.settings import COLORS, MASKS, PasteSettings
+from ..gpen.faces.select import SelectSettings
+from ..gpen.faces.track import TrackSettings
+from ..gpen.options import Settings, options_of
+from ..gpen.paste.settings import PasteSettings
 from ..gpen.pipeline import restore
+from ..gpen.restore.plan import RestoreSettings
 from .bridge import (
     CATEGORY,
     FacesType,
@@ -18,16 +20,14 @@ from .bridge import (
     ModelType,
     advanced,
     aliases,
-    check_choices,
     on_intermediate_device,
     progress,
+    report_output,
     say,
 )
-from .detect import detector_input, threshold_input, tiny_faces_input
-from .files import DETECTOR_CHOICES, open_managed_detector, open_managed_parser
-from .paste import color_input, mask_input, skin_input, strength_input
-from .restore import detail_input
-from .select import count_input, max_sharpness_input, min_size_input, order_input
+from .detect import detector_input
+from .files import open_managed_detector, open_managed_parser
+from .widgets import widgets
 
 
 class GPENRestore(io.ComfyNode):
@@ -41,10 +41,11 @@ class GPENRestore(io.ComfyNode):
             inputs=[
                 ModelType.Input("model", tooltip="From Load GPEN Model."),
                 io.Image.Input("image", tooltip="The picture whose faces are restored."),
-                strength_input(),
-                detector_input(),
-                mask_input(),
-                threshold_input(),
+                *widgets(PasteSettings, "strength", "mask", "skin", "color"),
+                detector_input(optional=True),
+                *widgets(DetectSettings, "threshold", "tiny_faces"),
+                *widgets(SelectSettings, "order", "count", "min_size", "max_sharpness", folded=True),
+                *widgets(RestoreSettings, "detail"),
                 advanced(
                     io.Boolean.Input(
                         "clip",
@@ -54,19 +55,12 @@ class GPENRestore(io.ComfyNode):
                         "out, as Track Faces Through a Clip (GPEN) does with its defaults.",
                     )
                 ),
-                advanced(order_input()),
-                advanced(count_input()),
-                advanced(min_size_input()),
-                advanced(max_sharpness_input()),
-                tiny_faces_input(),
-                detail_input(),
-                skin_input(),
-                color_input(),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The picture with its faces restored."),
                 FacesType.Output(display_name="faces", tooltip="The faces, restored, to be pasted in another way."),
                 io.Mask.Output(display_name="mask", tooltip="How much of each pixel comes from a restored face."),
+                report_output(),
             ],
             hidden=[io.Hidden.unique_id],
             **aliases(
@@ -75,56 +69,35 @@ class GPENRestore(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(
-        cls,
-        detector: str | None = None,
-        mask: str | None = None,
-        order: str | None = None,
-        detail: str | None = None,
-        color: str | None = None,
-    ) -> bool | str:
-        return check_choices(
-            ("detector", detector, DETECTOR_CHOICES),
-            ("mask", mask, MASKS),
-            ("order of faces", order, ORDERS),
-            ("detail", detail, tuple(DETAIL)),
-            ("color", color, COLORS),
-        )
-
-    @classmethod
     def execute(
         cls,
         model: ManagedModel,
         image: torch.Tensor,
-        strength: float,
-        detector: str,
-        mask: str,
-        threshold: float,
+        detector: str = "auto",
         clip: bool = False,
-        order: str = ORDERS[0],
-        count: int = 0,
-        min_size: int = 0,
-        max_sharpness: float = 0.0,
-        tiny_faces: bool = False,
-        detail: str = "full",
-        skin: float = 1.0,
-        color: str = COLORS[0],
+        **settings: Any,
     ) -> io.NodeOutput:
+        def chosen(kind: type[Settings]) -> Any:
+            return kind(**{name: settings[name] for name in options_of(kind) if name in settings})
+
+        paste = chosen(PasteSettings)
         done = restore(
             model,
             image,
             open_managed_detector(detector),
-            threshold=threshold or None,
-            paste=PasteSettings(strength=strength, mask=mask, parser=open_managed_parser(mask), skin=skin, color=color),
-            clip=clip,
-            search=Search(tiny_faces=tiny_faces),
-            select=partial(select_faces, order=order, count=count, min_size=min_size, max_sharpness=max_sharpness),
-            detail=detail,
-            on_step=progress(),
+            detect=chosen(DetectSettings),
+            select=chosen(SelectSettings),
+            track=TrackSettings() if clip else None,
+            restore=chosen(RestoreSettings),
+            paste=paste,
+            parser=open_managed_parser(paste.mask),
+            on_progress=progress(),
         )
+        report = describe(done.faces)
         return io.NodeOutput(
             on_intermediate_device(done.image),
             done.faces,
             on_intermediate_device(done.mask),
-            ui=say(describe(done.faces), cls),
+            report,
+            ui=say(report, cls),
         )

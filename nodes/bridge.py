@@ -16,6 +16,7 @@ from torch import nn
 from ..gpen.errors import SettingError
 from ..gpen.model.checkpoint import Checkpoint
 from ..gpen.model.precision import choose_precision
+from ..gpen.progress import Progress
 from ..gpen.restorers.gpen import GPENModel, build_network
 
 CATEGORY = "image/face/GPEN"
@@ -23,10 +24,6 @@ CATEGORY = "image/face/GPEN"
 ModelType = io.Custom("GPEN_MODEL")
 # Other packs have a type of their own that they call FACES.
 FacesType = io.Custom("GPEN_FACES")
-# A type of newer versions of ComfyUI, and of other packs.
-BoxesType = io.Custom("BOUNDING_BOX")
-# Of newer versions of ComfyUI.
-LandmarksType = io.Custom("FACE_LANDMARKS")
 
 
 class ManagedModel(GPENModel):
@@ -84,7 +81,7 @@ def _stop_if_interrupted(*_: Any) -> None:
     management.throw_exception_if_processing_interrupted()
 
 
-def progress() -> Callable[[int, int | None], None]:
+def progress() -> Progress:
     """What the library calls with (done, in all): ComfyUI's progress bar, and the place where a cancel takes effect."""
     bar = comfy.utils.ProgressBar(1)
 
@@ -120,14 +117,9 @@ def check_choices(*checks: tuple[str, str | None, tuple[str, ...]]) -> Literal[T
     return True
 
 
-def boxes_input(tooltip: str) -> io.Input:
-    """An optional input for boxes of other nodes; newer versions would show a widget of their own in its place."""
-    return BoxesType.Input(
-        "boxes",
-        optional=True,
-        tooltip=f"{tooltip}. In pixels; one list for each picture, or one for all.",
-        extra_dict={"forceInput": True},
-    )
+def report_output() -> io.String.Output:
+    """What became of each face, as a text that a graph can save or show."""
+    return io.String.Output(display_name="report", tooltip="What became of each face, a line each.")
 
 
 def advanced(widget: io.WidgetInput) -> io.WidgetInput:

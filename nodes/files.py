@@ -4,7 +4,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ..gpen.by_name import find_detector, find_parser
+from ..gpen.by_name import open_detector, open_parser
 from ..gpen.errors import SettingError
 from ..gpen.faces.detectors import DETECTORS, Detector
 from ..gpen.paste.parsers import Parser
@@ -78,9 +78,9 @@ def fetched_model_path(file: str) -> Path:
 
 def open_managed_detector(name: str) -> Detector:
     """A detector by name, its file in ComfyUI's folders, running where ComfyUI says."""
-    return find_detector(name, folders=folders(), on_progress=progress(), place=managed_place())
+    return open_detector(name, folders=folders(), on_progress=progress(), place=managed_place())
 
 
 def open_managed_parser(mask: str) -> Parser | None:
     """The parser a mask needs, in half precision where the device does it; None where it needs none."""
-    return find_parser(mask, folders=folders(), on_progress=progress(), place=managed_place(), dtype=best_dtype())
+    return open_parser(mask, folders=folders(), on_progress=progress(), place=managed_place(), dtype=best_dtype())

@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..gpen.image.lens import DIRECTIONS, correct_lens
-from .bridge import CATEGORY, aliases, check_choices, on_intermediate_device
+from .bridge import CATEGORY, aliases, on_intermediate_device
 
 
 class GPENLensDistortion(io.ComfyNode):
@@ -38,10 +38,6 @@ class GPENLensDistortion(io.ComfyNode):
             outputs=[io.Image.Output(display_name="image", tooltip="The picture, of the same size.")],
             **aliases("barrel", "pincushion", "undistort", "wide angle", "镜头畸变"),
         )
-
-    @classmethod
-    def validate_inputs(cls, direction: str | None = None) -> bool | str:
-        return check_choices(("direction", direction, DIRECTIONS))
 
     @classmethod
     def execute(cls, image: torch.Tensor, strength: float, direction: str) -> io.NodeOutput:

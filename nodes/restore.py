@@ -1,28 +1,29 @@
-"""The station where the network runs."""
+"""The node where the network runs."""
+
+from typing import Any
 
 import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..gpen.faces.alignment import PERSPECTIVES
 from ..gpen.faces.face import Faces
 from ..gpen.faces.report import describe
 from ..gpen.image.picture import resized
-from ..gpen.model.strips import DETAIL
 from ..gpen.restore.faces import restore_faces
-from .aligned import inpaint_mask_input
+from ..gpen.restore.plan import RestoreSettings
 from .bridge import (
     CATEGORY,
     FacesType,
     ManagedModel,
     ModelType,
-    advanced,
     aliases,
-    check_choices,
     on_intermediate_device,
     progress,
     say,
 )
+from .exchange import mask_or_none
+from .whole import inpaint_mask_input
+from .widgets import widgets
 
 
 class GPENRestoreFaces(io.ComfyNode):
@@ -37,19 +38,9 @@ class GPENRestoreFaces(io.ComfyNode):
                 ModelType.Input("model", tooltip="From Load GPEN Model."),
                 io.Image.Input("image", tooltip="The picture whose faces are restored. It may be an upscaled copy."),
                 FacesType.Input("faces", tooltip="From Detect Faces (GPEN): which faces, and where they are."),
-                perspective_input(),
+                *widgets(RestoreSettings, "perspective"),
                 inpaint_mask_input(),
-                detail_input(),
-                advanced(
-                    io.Boolean.Input(
-                        "tiles",
-                        optional=True,
-                        default=False,
-                        tooltip="Restore a face that is larger than the model's size at its own size, in tiles: for "
-                        "faces many times that size, and for blurred ones. Takes 4 to 25 times as long. "
-                        "Off: such a face is restored whole, and Paste Faces puts back the picture's own detail.",
-                    )
-                ),
+                *widgets(RestoreSettings, "detail", "tiles"),
             ],
             outputs=[
                 FacesType.Output(display_name="faces", tooltip="The same faces, restored."),
@@ -61,47 +52,26 @@ class GPENRestoreFaces(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, perspective: str | None = None, detail: str | None = None) -> bool | str:
-        return check_choices(("perspective", perspective, PERSPECTIVES), ("detail", detail, tuple(DETAIL)))
-
-    @classmethod
     def execute(
         cls,
         model: ManagedModel,
         image: torch.Tensor,
         faces: Faces,
-        perspective: str = PERSPECTIVES[0],
         mask: torch.Tensor | None = None,
-        detail: str = "full",
-        tiles: bool = False,
+        **settings: Any,
     ) -> io.NodeOutput:
         faces = restore_faces(
             model,
             image,
             faces,
-            perspective=perspective,
-            inpaint_mask=mask,
-            detail=detail,
-            tiles=tiles,
-            on_face=progress(),
+            RestoreSettings(**settings),
+            inpaint_mask=mask_or_none(mask, image.shape[1:3]),
+            on_progress=progress(),
         )
-        before = _batch([face.crop for face in faces if face.crop is not None], model.size)
-        after = _batch([face.restored for face in faces if face.restored is not None], model.size)
+        crops = [face.crop for face in faces if face.crop is not None]
+        before = _batch([crop.before for crop in crops], model.size)
+        after = _batch([crop.latest for crop in crops], model.size)
         return io.NodeOutput(faces, before, after, ui=say(describe(faces), cls))
-
-
-def detail_input() -> io.WidgetInput:
-    return advanced(
-        io.Combo.Input(
-            "detail",
-            optional=True,
-            options=list(DETAIL),
-            default="full",
-            tooltip="half and quarter: a quick look in a part of the time and memory. The network stops before its "
-            "last steps, and faces come out blurred. For choosing other settings; the result is made with full. "
-            "Not for the preview model, which makes its picture in the very last step.",
-        )
-    )
 
 
 def _batch(crops: list[torch.Tensor], size: int) -> torch.Tensor | ExecutionBlocker:
@@ -111,17 +81,3 @@ def _batch(crops: list[torch.Tensor], size: int) -> torch.Tensor | ExecutionBloc
         return ExecutionBlocker(None)
     # Those that were done in tiles are larger.
     return on_intermediate_device(torch.cat([resized(crop[None], size, size) for crop in crops]))
-
-
-def perspective_input() -> io.WidgetInput:
-    return advanced(
-        io.Combo.Input(
-            "perspective",
-            optional=True,
-            options=list(PERSPECTIVES),
-            default=PERSPECTIVES[0],
-            tooltip="Whether a face that looks far to the side or down is stretched to a frontal one for the network, "
-            "and shrunk back after, so that both eyes come out even. auto: where it is strongly turned. on: always, "
-            "but for a profile.",
-        )
-    )

@@ -29,8 +29,6 @@ TEMPLATE_96x112 = np.array(
 TEMPLATE_SIDE = 112 * 1.5
 TEMPLATE_OFFSET = np.array([8 + 28, 28])
 
-PERSPECTIVES = ("auto", "off", "on")
-"""When a face is stretched to the mean face: where it is strongly turned, never, always."""
 # The eyes and the corners of the mouth lie nearly in one plane, which a turn foreshortens; the nose stands out of it.
 IN_PLANE = [0, 1, 3, 4]
 NOSE = 2
@@ -46,9 +44,13 @@ BOWED = 0.24
 MOST_STRETCHED = 1.75
 
 
+GPEN_TEMPLATE: Points = (TEMPLATE_96x112 + TEMPLATE_OFFSET) / TEMPLATE_SIDE
+"""(5, 2): the landmarks of the mean face in GPEN's crop, the crop's side being 1. Networks may have another one."""
+
+
 def template(size: int) -> Points:
-    """The five landmarks of the mean face in a crop of `size`×`size` pixels."""
-    return (TEMPLATE_96x112 + TEMPLATE_OFFSET) * (size / TEMPLATE_SIDE)
+    """The five landmarks of the mean face in GPEN's crop of `size`×`size` pixels."""
+    return GPEN_TEMPLATE * size
 
 
 def similarity(source: Points, target: Points) -> Matrix:
@@ -66,34 +68,37 @@ def similarity(source: Points, target: Points) -> Matrix:
     return np.column_stack([linear, target_mean - linear @ source_mean])
 
 
-def align(landmarks: Points, size: int, stretch: bool = False) -> tuple[Matrix, Matrix]:
+def align(
+    landmarks: Points, size: int, stretch: bool = False, template: Points = GPEN_TEMPLATE
+) -> tuple[Matrix, Matrix]:
     """Landmarks (5, 2) in a picture → (picture_to_crop, crop_to_picture) for a crop of `size`×`size` pixels.
 
     Official code fits the second the other way round with the inverse scale, which comes to the inverse of the first.
     With `stretch`, the plane of eyes and mouth is stretched to the mean face's, which undoes what a turn foreshortens;
-    a profile is left alone.
+    a profile is left alone. `template` (5, 2) says where the landmarks belong in a crop of side 1.
     """
-    picture_to_crop = _stretched(landmarks, size) if stretch else None
+    target = template * size
+    picture_to_crop = _stretched(landmarks, target) if stretch else None
     if picture_to_crop is None:
-        picture_to_crop = similarity(landmarks, template(size))
+        picture_to_crop = similarity(landmarks, target)
     return picture_to_crop, inverse(picture_to_crop)
 
 
 def is_turned(landmarks: Points) -> bool:
     """Whether a face looks so far to the side or down that its crop should be stretched."""
-    picture_to_face = _stretched(landmarks, size=1)
+    target = GPEN_TEMPLATE
+    picture_to_face = _stretched(landmarks, target)
     if picture_to_face is None:
         return False
-    target = template(1)
     nose = picture_to_face @ [*landmarks[NOSE], 1]
     aside, below = (nose - target[NOSE]) / (target[1] - target[0])[0]
     return bool(abs(aside) > TURNED_ASIDE or below > BOWED)
 
 
-def _stretched(landmarks: Points, size: int) -> Matrix | None:
-    """The affine transform that takes eyes and mouth nearest to the mean face's; None for a profile."""
+def _stretched(landmarks: Points, target: Points) -> Matrix | None:
+    """The affine transform that takes eyes and mouth nearest to those of `target`; None for a profile."""
     points = np.column_stack([landmarks, np.ones(len(landmarks))])[IN_PLANE]
-    solution, _, rank, _ = np.linalg.lstsq(points, template(size)[IN_PLANE], rcond=None)
+    solution, _, rank, _ = np.linalg.lstsq(points, target[IN_PLANE], rcond=None)
     linear = solution[:2]
     longest, shortest = np.linalg.svd(linear)[1]
     usable = rank == 3 and np.linalg.det(linear) > 0 and longest <= MOST_STRETCHED * shortest

@@ -1,6 +1,5 @@
 """Crops of faces in the open: given out for any other tool to work on, and taken back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,8 +8,9 @@ from torch import Tensor
 from ..errors import SettingError
 from ..image.picture import as_rgb, resized
 from ..image.warp import for_resized_crop, inverse
-from .alignment import align, crop_face
-from .face import Face, Faces
+from ..progress import Progress
+from .alignment import GPEN_TEMPLATE, align, crop_face
+from .face import FOUND, Crop, Face, Faces, Outcome
 
 WHICH = ("restored", "original")
 """What a crop shows: the restored face where there is one, or always the face as it is in the picture."""
@@ -35,16 +35,16 @@ def face_crops(
     *,
     which: str = WHICH[0],
     size: int = 0,
-    on_face: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> FaceCrops:
     """Cut the faces out of their pictures, upright, all of one size, for any other tool to work on.
 
     Args:
         picture: (B, H, W, C) in 0..1, of any size: faces found in a smaller or larger copy of it are moved along.
-        faces: found or restored. Those that cannot be cut out, or were skipped, are left out and keep their fate.
+        faces: found or restored. Those that cannot be cut out, or were skipped, are left out and keep their outcome.
         which: what the crops show, one of `WHICH`.
         size: side of the crops in pixels; 0 is that of the restored faces, or 512 where none is restored.
-        on_face: called with (faces done, faces in all) after each face; what it raises stops the work.
+        on_progress: called with (faces done, faces in all) after each face.
 
     Raises `PictureError` for something that is not a picture, and `SettingError` for a negative size, an unknown
     choice, or faces of another number of pictures.
@@ -55,20 +55,21 @@ def face_crops(
         raise SettingError(f"the size of the crops must be 0 or more pixels, and it is {size}")
     picture = as_rgb(picture)
     moved = faces.placed_on(picture)
-    size = size or max((len(face.restored) for face in moved if face.restored is not None), default=DEFAULT_SIZE)
+    made = [face.crop.size for face in moved if face.crop is not None and face.crop.after is not None]
+    size = size or max(made, default=DEFAULT_SIZE)
     done: list[Face] = []
     for face in moved:
-        if face.skipped:
-            done.append(replace(face, crop=None, restored=None))
-        elif flaw := face.flaw_in(moved.width, moved.height):
-            done.append(replace(face, crop=None, restored=None, skipped=True, fate=f"skipped: {flaw}"))
-        elif which == "restored" and face.restored is not None:
-            done.append(_with_crops_of(face, size))
+        if face.outcome.kind == "skipped":
+            done.append(face)
+        elif problem := face.problem_in(moved.width, moved.height):
+            done.append(face.skipped(problem))
+        elif which == "restored" and face.crop is not None and face.crop.after is not None:
+            done.append(replace(face, crop=_resized(face.crop, size)))
         else:
-            done.append(_cut_out(face, picture[face.frame], size))
-        if on_face:
-            on_face(len(done), len(moved))
-    crops = [_shown(face) for face in done if face.crop is not None]
+            done.append(replace(face, crop=_cut_out(face, picture[face.frame], size), outcome=FOUND))
+        if on_progress:
+            on_progress(len(done), len(moved))
+    crops = [face.crop.latest for face in done if face.crop is not None]
     return FaceCrops(torch.stack(crops) if crops else torch.zeros(0, size, size, 3), moved.with_faces(done))
 
 
@@ -96,47 +97,39 @@ def replace_crops(faces: Faces, crops: Tensor) -> Faces:
             f"expected {awaited} crops, one for each face that was cut out and in the same order, and got {len(crops)}"
         )
     returned = iter(crops)
-    return faces.with_faces(face if face.crop is None else _replaced(face, next(returned)) for face in faces)
+    return faces.with_faces(face if face.crop is None else _replaced(face, face.crop, next(returned)) for face in faces)
 
 
-def _shown(face: Face) -> Tensor:
-    """What is given out for a face that carries a crop."""
-    shown = face.crop if face.restored is None else face.restored
-    assert shown is not None
-    return shown
-
-
-def _cut_out(face: Face, picture: Tensor, size: int) -> Face:
-    if face.crop is not None and face.crop_to_picture is not None:
+def _cut_out(face: Face, picture: Tensor, size: int) -> Crop:
+    if face.crop is not None:
         # The place it was restored at, which need not follow from the landmarks alone.
-        crop_to_picture = for_resized_crop(face.crop_to_picture, len(face.crop), size)
+        template = face.crop.template
+        crop_to_picture = for_resized_crop(face.crop.crop_to_picture, face.crop.size, size)
     else:
+        template = GPEN_TEMPLATE
         crop_to_picture = align(face.landmarks, size)[1]
-    crop = crop_face(picture, inverse(crop_to_picture), size)
-    face = replace(face, crop=crop, restored=None, crop_to_picture=crop_to_picture, within=None)
-    return replace(face, crops_let_go=False, fate="found")
+    return Crop(crop_face(picture, inverse(crop_to_picture), size), crop_to_picture, template)
 
 
-def _with_crops_of(face: Face, size: int) -> Face:
-    """The same face, its crop and restored crop resized."""
-    before = _shown(face)
-    if len(before) == size:
-        return face
-    assert face.crop is not None and face.crop_to_picture is not None
+def _resized(crop: Crop, size: int) -> Crop:
+    """The same crop in another size, before and after."""
+    if crop.size == size:
+        return crop
     return replace(
-        face,
-        crop=_square(face.crop, size),
-        restored=None if face.restored is None else _square(face.restored, size),
-        crop_to_picture=for_resized_crop(face.crop_to_picture, len(before), size),
+        crop,
+        before=_square(crop.before, size),
+        after=None if crop.after is None else _square(crop.after, size),
+        crop_to_picture=for_resized_crop(crop.crop_to_picture, crop.size, size),
     )
 
 
-def _replaced(face: Face, crop: Tensor) -> Face:
-    before = _shown(face)
-    if (_square(crop, len(before)) - before).abs().max() <= UNCHANGED:
-        return face if face.restored is not None else replace(face, restored=face.crop, fate="unchanged")
-    size = max(len(before), *crop.shape[:2])
-    return replace(_with_crops_of(face, size), restored=_square(crop, size).clamp(0, 1), fate="replaced")
+def _replaced(face: Face, crop: Crop, returned: Tensor) -> Face:
+    if (_square(returned, crop.size) - crop.latest).abs().max() <= UNCHANGED:
+        unchanged = replace(face, crop=replace(crop, after=crop.before), outcome=Outcome("unchanged"))
+        return unchanged if crop.after is None else face
+    size = max(crop.size, *returned.shape[:2])
+    after = _square(returned, size).clamp(0, 1)
+    return replace(face, crop=replace(_resized(crop, size), after=after), outcome=Outcome("replaced"))
 
 
 def _square(crop: Tensor, size: int) -> Tensor:

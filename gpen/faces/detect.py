@@ -1,48 +1,47 @@
 """Finding the faces of a batch of pictures."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from torch import Tensor
 
-from ..errors import SettingError
 from ..image.picture import as_rgb, to_uint8
+from ..options import settled
+from ..progress import Progress
 from .boxes import read_boxes
 from .detectors.kind import Detector
 from .face import Face, Faces
-from .passes import Search, look_into, look_through
+from .passes import DetectSettings, look_into, look_through
 from .sharpness import sharpness
 
 
 def find_faces(
     picture: Tensor,
     detector: Detector,
-    threshold: float | None = None,
-    on_frame: Callable[[int, int], None] | None = None,
+    settings: DetectSettings | None = None,
     *,
-    search: Search | None = None,
     boxes: object = None,
+    on_progress: Progress | None = None,
+    **changes: Any,
 ) -> Faces:
     """Find the faces in each picture of a batch.
 
     Args:
         picture: (B, H, W, C) in 0..1.
         detector: what finds the faces; it is given as many pictures at once as it likes.
-        threshold: how sure the detector must be, 0..1; 0 and None are what suits the detector.
-        on_frame: called with (frames done, frames in all); what it raises stops the search.
-        search: at which size the pictures are looked at, and which further passes are made.
+        settings: how sure it must be, at which size the pictures are looked at, and which further passes are made.
         boxes: where the faces are, if somebody else has found them, as `read_boxes` takes them: then the detector only
             finds the landmarks inside each.
+        on_progress: called with (pictures done, pictures in all).
+        **changes: single settings by name.
 
-    Raises `PictureError` for something that is not a picture, `SettingError` for a threshold outside 0..1 and for
+    Raises `PictureError` for something that is not a picture, `SettingError` for a setting that cannot be and for
     boxes that are none.
     """
-    threshold = threshold or detector.kind.threshold
-    if not 0 <= threshold <= 1:
-        raise SettingError(f"the detection threshold must be between 0 and 1, and it is {threshold}")
+    settings = settled(DetectSettings, settings, changes)
+    threshold = settings.threshold or detector.kind.threshold
     picture = as_rgb(picture)
     frames, height, width, _ = picture.shape
-    search = search or Search()
     given = None if boxes is None else read_boxes(boxes, frames)
     faces: list[Face] = []
     # Asked once: it may bring a network to its device to know.
@@ -50,18 +49,18 @@ def find_faces(
     for first in range(0, frames, at_once):
         pictures = to_uint8(picture[first : first + at_once])
         if given is None:
-            looked = look_through(pictures, detector, threshold, search)
+            looked = look_through(pictures, detector, threshold, settings)
         else:
             looked = [
-                [look_into(pixels, box, detector, threshold, search) for box in given[frame]]
+                [look_into(pixels, box, detector, threshold, settings) for box in given[frame]]
                 for frame, pixels in enumerate(pictures, first)
             ]
         for frame, found in enumerate(looked, first):
             faces += [
                 replace(face, frame=frame, sharpness=sharpness(picture[frame], face.landmarks))
                 for face in found
-                if face.flaw is None
+                if face.problem is None
             ]
-            if on_frame:
-                on_frame(frame + 1, frames)
+            if on_progress:
+                on_progress(frame + 1, frames)
     return Faces(tuple(faces), width, height, frames)

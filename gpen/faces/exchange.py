@@ -50,9 +50,9 @@ def segments(picture: Tensor, faces: Faces) -> Segments:
     picture = as_rgb(picture)[:1]
     placed, found = faces.scaled_to(picture.shape[2], picture.shape[1]), []
     for face in placed.of_frame(0):
-        if face.crop is None or face.crop_to_picture is None:
+        if face.crop is None:
             continue
-        left, top, right, bottom = footprint(face.crop_to_picture, len(face.crop), (placed.height, placed.width))
+        left, top, right, bottom = footprint(face.crop.crop_to_picture, face.crop.size, (placed.height, placed.width))
         if right <= left or bottom <= top:
             continue
         box = _whole_pixels(face, placed)

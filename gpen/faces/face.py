@@ -1,7 +1,13 @@
-"""What travels between the stations: faces, and the picture size their places refer to."""
+"""What travels between the steps: faces, what was cut out of them, and what became of each.
 
+A `Face` is what was found. A `Crop` is what was cut out for it and made of it. An `Outcome` says what the last step did
+with it. Nothing is ever changed in place: a step returns new ones, so that ComfyUI's cache stays right.
+"""
+
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from torch import Tensor
@@ -13,13 +19,60 @@ from .alignment import Points
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels"""
 
+OutcomeKind = Literal["found", "filled in", "chosen", "left out", "skipped", "restored", "unchanged", "replaced"]
+"""found: by a detector. filled in: missed in this frame of a clip, and found in those around it. chosen, left out: by
+`select_faces`. skipped: it cannot be cut out, or is not to be. restored: by the network. unchanged, replaced: its crop
+came back from another tool."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a face."""
+
+    kind: OutcomeKind
+    why: str = ""
+    """For people to read; nothing is decided by it."""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.why}" if self.why else self.kind
+
+
+FOUND = Outcome("found")
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A face cut out upright, and what was made of it; before and after are of one size."""
+
+    before: Tensor
+    """(S, S, 3) float32 in 0..1: as it was."""
+    crop_to_picture: Matrix
+    """(2, 3): from pixels of the crop to pixels of the picture."""
+    template: Points
+    """(5, 2): where its landmarks lie in it, the crop's side being 1."""
+    after: Tensor | None = None
+    """(S, S, 3) float32 in 0..1: as the network, or another tool, gave it back."""
+    paste_region: Tensor | None = None
+    """(h, w) in 0..1: the only places of its picture where it is pasted, of any size; None is everywhere."""
+
+    @property
+    def size(self) -> int:
+        """Its side in pixels."""
+        return len(self.before)
+
+    @property
+    def latest(self) -> Tensor:
+        """What it is now: (S, S, 3)."""
+        return self.before if self.after is None else self.after
+
+
+FaceKey = tuple[int, int]
+"""Picture and number: what tells a face from all others of its batch."""
+
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face: where it is in the picture it was found in and, once restored, what it became.
-
-    Places are in pixels of that picture, pixel centres at whole numbers. Nothing in it is ever changed in place.
-    """
+    """One face of one picture. Places are in pixels of that picture, pixel centres at whole numbers."""
 
     frame: int
     """Index of the picture in its batch."""
@@ -28,29 +81,24 @@ class Face:
     """(5, 2): left eye, right eye, nose, left and right corner of the mouth, as seen in the picture."""
     score: float
     """The detector's confidence, 0..1."""
-    crop: Tensor | None = None
-    """(S, S, 3) float32 in 0..1: the aligned face as it was."""
-    restored: Tensor | None = None
-    """(S, S, 3) float32 in 0..1: the aligned face as the network gave it back."""
-    crop_to_picture: Matrix | None = None
-    """(2, 3): from pixels of the crop to pixels of the picture."""
-    fate: str = "found"
-    """What became of it, for people to read, and for nothing to be decided by: "restored", "replaced", "left out", or
-    "skipped"; perhaps a colon and why."""
-    skipped: bool = False
-    """Whether the last step that was to work on it passed it over: it cannot be cut out, or is not to be."""
-    crops_let_go: bool = False
-    """Whether it was restored, and its crops were not kept, as there were so many."""
-    weight: float = 1.0
-    """How much of it is pasted, 0..1, times the strength that was chosen: less where it appears in a clip or goes."""
-    track: int | None = None
-    """The number of its track, from 1, where it was followed through a clip."""
-    steady: int = 0
-    """How many frames of its track on either side help to keep noise out of its crop."""
-    within: Tensor | None = None
-    """(h, w) in 0..1: the only places of its picture where it is pasted, of any size; None is everywhere."""
+    number: int = 0
+    """Its number in its picture, from 1, given once and kept by every step; 0 until it is one of `Faces`."""
     sharpness: float | None = None
     """0 (a blur) … 100, as it was found; see `sharpness.py`. None where nobody has measured it."""
+    track: int | None = None
+    """The number of its track, from 1, where it was followed through a clip."""
+    weight: float = 1.0
+    """How much of it is pasted, 0..1, times the strength that was chosen: less where it appears in a clip or goes."""
+    neighbours: int = 0
+    """How many frames of its track on either side are averaged to keep noise out of its crop."""
+    crop: Crop | None = None
+    """Where it was cut out. None before that, where it was skipped, and where there were too many to keep."""
+    outcome: Outcome = FOUND
+
+    @property
+    def key(self) -> FaceKey:
+        """What tells it from all others of its batch."""
+        return self.frame, self.number
 
     @property
     def size(self) -> float:
@@ -59,7 +107,7 @@ class Face:
         return min(right - left, bottom - top)
 
     @property
-    def flaw(self) -> str | None:
+    def problem(self) -> str | None:
         """Why it cannot be cut out, or None."""
         if not self.size > 0:
             return "its box has no area"
@@ -67,21 +115,22 @@ class Face:
             return "its landmarks lie on a line"
         return None
 
-    def flaw_in(self, width: int, height: int) -> str | None:
+    def problem_in(self, width: int, height: int) -> str | None:
         """Why it cannot be cut out of a picture of this size, or None."""
-        if self.flaw:
-            return self.flaw
+        if self.problem:
+            return self.problem
         left, top, right, bottom = self.box
         outside = right <= 0 or bottom <= 0 or left >= width or top >= height
         return "it lies outside the picture" if outside else None
 
+    def skipped(self, why: str) -> "Face":
+        """The same face where it cannot be cut out, or is not to be: what an earlier step made of it is gone."""
+        return replace(self, crop=None, outcome=Outcome("skipped", why))
+
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """The faces of a batch of pictures, in the order they were found.
-
-    A node never changes the `Faces` it was given; it returns new ones, so that ComfyUI's cache stays right.
-    """
+    """The faces of a batch of pictures, in the order they were found. Those without a number get one here."""
 
     faces: tuple[Face, ...]
     width: int
@@ -89,6 +138,20 @@ class Faces:
     height: int
     frames: int
     """How many pictures the batch had, those without a face counted."""
+
+    def __post_init__(self) -> None:
+        if all(face.number for face in self.faces):
+            return
+        last: Counter[int] = Counter()
+        for face in self.faces:
+            last[face.frame] = max(last[face.frame], face.number)
+        numbered: list[Face] = []
+        for face in self.faces:
+            if not face.number:
+                last[face.frame] += 1
+                face = replace(face, number=last[face.frame])
+            numbered.append(face)
+        object.__setattr__(self, "faces", tuple(numbered))
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -99,6 +162,10 @@ class Faces:
     def __getitem__(self, index: int) -> Face:
         return self.faces[index]
 
+    def __repr__(self) -> str:
+        pictures = f", {self.frames} pictures" if self.frames != 1 else ""
+        return f"<Faces: {len(self)} of {self.width}×{self.height}{pictures}>"
+
     def with_faces(self, faces: Iterable[Face]) -> "Faces":
         """The same picture size with other faces."""
         return replace(self, faces=tuple(faces))
@@ -107,12 +174,9 @@ class Faces:
         """The faces of one picture of the batch."""
         return [face for face in self.faces if face.frame == frame]
 
-    def numbered(self) -> Iterator[tuple[int, Face]]:
-        """Each face with its number among those of its picture, from 1: what preview, report and selection show."""
-        count = [0] * self.frames
-        for face in self.faces:
-            count[face.frame] += 1
-            yield count[face.frame], face
+    def by_frame(self) -> "Faces":
+        """The same faces picture by picture."""
+        return self.with_faces(sorted(self.faces, key=lambda face: face.frame))
 
     def placed_on(self, picture: Tensor) -> "Faces":
         """The same faces in a batch of pictures (B, H, W, C), which may be larger or smaller copies of their own.
@@ -136,17 +200,13 @@ class Faces:
         shift = (scale - 1) / 2
 
         def moved(face: Face) -> Face:
-            matrix = face.crop_to_picture
-            if matrix is not None:
-                matrix = matrix * scale[:, None]
+            crop = face.crop
+            if crop is not None:
+                matrix = crop.crop_to_picture * scale[:, None]
                 matrix[:, 2] += shift
+                crop = replace(crop, crop_to_picture=matrix)
             corners = np.asarray(face.box).reshape(2, 2) * scale + shift
             left, top, right, bottom = corners.ravel().tolist()
-            return replace(
-                face,
-                box=(left, top, right, bottom),
-                landmarks=face.landmarks * scale + shift,
-                crop_to_picture=matrix,
-            )
+            return replace(face, box=(left, top, right, bottom), landmarks=face.landmarks * scale + shift, crop=crop)
 
         return Faces(tuple(moved(face) for face in self.faces), width, height, self.frames)

@@ -36,7 +36,8 @@ def faces_from_landmarks(picture: Tensor, landmarks: object) -> Faces:
     try:
         height, width = (int(side) for side in landmarks["image_size"])  # type: ignore[index]
         frames: Sequence[Any] = landmarks["frames"]  # type: ignore[index]
-        found = [_read(face, frame) for frame, here in enumerate(frames) for face in here]
+        read = [_read(face, frame) for frame, here in enumerate(frames) for face in here]
+        found = [face for face in read if face.problem is None]
         if min(height, width) < 1:
             raise ValueError("a picture without pixels")
     except (TypeError, KeyError, ValueError, AttributeError) as error:
@@ -45,9 +46,7 @@ def faces_from_landmarks(picture: Tensor, landmarks: object) -> Faces:
             f"(frames, image_size; {MESH_POINTS} points a face), got something else: {error!r}"
         ) from error
     faces = Faces(tuple(found), width, height, len(frames)).placed_on(picture)
-    return faces.with_faces(
-        replace(face, sharpness=sharpness(picture[face.frame], face.landmarks)) for face in faces if face.flaw is None
-    )
+    return faces.with_faces(replace(face, sharpness=sharpness(picture[face.frame], face.landmarks)) for face in faces)
 
 
 def _read(face: Mapping[str, Any], frame: int) -> Face:

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import SettingError
 from ..image.tiles import faded_tiles
+from ..options import Settings, option
 from .boxes import GivenBox, distinct, overlap
 from .detectors.kind import Detector, Pictures
-from .face import Box, Face, Faces
+from .face import Box, Face, Faces, Outcome
 from .second_look import look_again
 
 Pixels = npt.NDArray[np.uint8]
@@ -54,34 +54,59 @@ MEAN_FACE = np.array([[0.27, 0.38], [0.73, 0.38], [0.5, 0.573], [0.295, 0.722], 
 
 
 @dataclass(frozen=True)
-class Search:
-    """How a picture is looked through; as it is made, as the official code does."""
+class DetectSettings(Settings):
+    """How faces are looked for; by default as official code does."""
 
-    size: str = SIZES[0]
-    """One of `SIZES`."""
-    tiny_faces: bool = False
-    """Look a second time, enlarged, in tiles."""
-    edges: bool = False
-    """Look a second time with the picture continued beyond its edges."""
-    rotated: bool = False
-    """Look at the picture turned by 90°, 180° and 270° as well."""
+    threshold: float = option(
+        0.0,
+        "How sure the detector must be. 0: what suits the detector (RetinaFace and MTCNN 0.9, YuNet 0.8). "
+        "Lower finds more faces, and more that are none.",
+        low=0,
+        high=1,
+        step=0.01,
+        advanced=True,
+        called="detection threshold",
+    )
+    size: str = option(
+        SIZES[0],
+        "The size at which the picture is looked at. long side 1000: large pictures are made smaller, as by the "
+        "official code. short side 480: small pictures are enlarged as well. full size: slow, and finds the smallest "
+        "faces of a large picture.",
+        choices=SIZES,
+        advanced=True,
+        called="size for detection",
+        flag="detection-size",
+    )
+    tiny_faces: bool = option(
+        False,
+        "Look a second time, at twice the size and in tiles: for faces of some 10 pixels in a crowd. Takes about five "
+        "times as long.",
+        advanced=True,
+    )
+    edges: bool = option(
+        False,
+        "Look a second time with the picture continued beyond its edges: for faces that an edge cuts.",
+        advanced=True,
+    )
+    rotated: bool = option(
+        False,
+        "Look at the picture turned by 90, 180 and 270 degrees as well: for people who lie and pictures on their side. "
+        "Takes four times as long.",
+        advanced=True,
+    )
 
-    def __post_init__(self) -> None:
-        if self.size not in SIZES:
-            raise SettingError.unknown("size for detection", self.size, SIZES)
 
-
-def look_through(pictures: Pictures, detector: Detector, threshold: float, search: Search) -> Found:
+def look_through(pictures: Pictures, detector: Detector, threshold: float, settings: DetectSettings) -> Found:
     """The faces of each picture, in its pixels; in each pass the detector is given all of them at once."""
 
     def upright(pictures: Pictures) -> Found:
-        return _passes(pictures, detector, threshold, search)
+        return _passes(pictures, detector, threshold, settings)
 
-    found = _all_ways_up(pictures, upright) if search.rotated else upright(pictures)
+    found = _all_ways_up(pictures, upright) if settings.rotated else upright(pictures)
     return look_again(pictures, found, detector)
 
 
-def look_into(pixels: Pixels, given: GivenBox, detector: Detector, threshold: float, search: Search) -> Face:
+def look_into(pixels: Pixels, given: GivenBox, detector: Detector, threshold: float, settings: DetectSettings) -> Face:
     """The face in a box of one picture: the box as it was given, the landmarks as the detector sees them there.
 
     Where it sees none, they are the mean face's.
@@ -105,23 +130,24 @@ def look_into(pixels: Pixels, given: GivenBox, detector: Detector, threshold: fl
         def upright(crops: Pictures) -> Found:
             return _at_scale(crops, FACE_IN_BOX / side, detector, min(threshold, THRESHOLD_IN_BOX))
 
-        (candidates,) = _all_ways_up(crop[None], upright) if search.rotated else upright(crop[None])
+        (candidates,) = _all_ways_up(crop[None], upright) if settings.rotated else upright(crop[None])
     faces = [_moved(face, x, y) for face in candidates]
     best = max(faces, key=lambda face: overlap(face.box, given.box), default=None)
     if best is None or overlap(best.box, given.box) < THRESHOLD_IN_BOX:
         left, top, right, bottom = given.box
         landmarks = MEAN_FACE * [right - left, bottom - top] + [left, top]
-        return Face(0, given.box, landmarks, given.score, fate="found: landmarks guessed from its box")
+        outcome = Outcome("found", "landmarks guessed from its box")
+        return Face(0, given.box, landmarks, given.score, outcome=outcome)
     ((best,),) = look_again(pixels[None], [[best]], detector)
     return replace(best, box=given.box)
 
 
-def _passes(pictures: Pictures, detector: Detector, threshold: float, search: Search) -> Found:
-    scale = _scale(pictures.shape[1:3], search.size)
+def _passes(pictures: Pictures, detector: Detector, threshold: float, settings: DetectSettings) -> Found:
+    scale = _scale(pictures.shape[1:3], settings.size)
     looks = [_at_scale(pictures, scale, detector, threshold)]
-    if search.edges:
+    if settings.edges:
         looks.append(_beyond_edges(pictures, scale, detector, threshold))
-    if search.tiny_faces:
+    if settings.tiny_faces:
         looks.append(_in_tiles(pictures, max(1.0, TINY_ZOOM * scale), detector, threshold))
     if math.isfinite(detector.kind.largest_face):
         looks.append(_in_small_copy(pictures, detector, threshold))
@@ -152,11 +178,7 @@ def _at_scale(pictures: Pictures, scale: float, detector: Detector, threshold: f
     looked_at = pictures.shape[2], pictures.shape[1]
     largest = detector.kind.largest_face
     return [
-        list(
-            Faces(tuple(face for face in faces if face.flaw is None and face.size <= largest), *looked_at, 1).scaled_to(
-                width, height
-            )
-        )
+        _rescaled([face for face in faces if face.problem is None and face.size <= largest], looked_at, (width, height))
         for faces in detector(pictures, threshold)
     ]
 
@@ -175,7 +197,12 @@ def _in_small_copy(pictures: Pictures, detector: Detector, threshold: float) -> 
     pad = round(SMALL_COPY_PADDING * max(size))
     padded = np.pad(small, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="edge")
     found = [[_moved(face, -pad, -pad) for face in faces] for faces in _at_scale(padded, 1.0, detector, threshold)]
-    return [list(Faces(tuple(faces), *size, 1).scaled_to(width, height)) for faces in found]
+    return [_rescaled(faces, size, (width, height)) for faces in found]
+
+
+def _rescaled(faces: list[Face], size: tuple[int, int], picture_size: tuple[int, int]) -> list[Face]:
+    """Faces found in a copy of the picture, in pixels of the picture; sizes are width and height."""
+    return list(Faces(tuple(faces), *size, 1).scaled_to(*picture_size))
 
 
 def _beyond_edges(pictures: Pictures, scale: float, detector: Detector, threshold: float) -> Found:

@@ -33,8 +33,8 @@ def draw_faces(picture: Tensor, faces: Faces) -> Tensor:
     placed = faces.scaled_to(width, height)
     # What a label should not hide: the faces, and the labels that are there already.
     taken = [[face.box for face in placed.of_frame(frame)] for frame in range(frames)]
-    for original, (number, face) in zip(faces, placed.numbered(), strict=True):
-        lines = [f"{number}: {original.size:.0f} px", f"score {face.score:.2f}"]
+    for original, face in zip(faces, placed, strict=True):
+        lines = [f"{face.number}: {original.size:.0f} px", f"score {face.score:.2f}"]
         if face.sharpness is not None:
             lines.append(f"sharp {face.sharpness:.0f}")
         _draw(pixels[face.frame], face, lines, taken[face.frame])

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..errors import SettingError
 from ..image.picture import as_mask
+from ..options import Settings, option, settled
 from .boxes import GivenBox, centre, read_boxes
-from .face import Face, Faces
+from .face import Face, FaceKey, Faces, Outcome
 
 
 class Key(Protocol):
@@ -66,118 +67,167 @@ ORDERS = tuple(_KEYS)
 
 
 @dataclass(frozen=True, eq=False)
-class Selected:
+class Selection:
     """The faces of a batch, parted."""
 
     chosen: Faces
     """Picture by picture, in the order asked for."""
     rest: Faces
-    """In the order they came; the fate of each says why it was left out."""
+    """In the order they came; the outcome of each says why it was left out."""
     all: Faces
-    """Both, in the order they came: for the report, whose numbers are those of the preview."""
+    """Both, in the order they came: for the report."""
 
-    def with_chosen(self, done: Faces, *, same: bool) -> Faces:
-        """All faces, with what became of the chosen ones.
+    def with_chosen(self, done: Faces) -> Faces:
+        """All faces in the order they came, with what became of the chosen ones.
 
-        Where they are the `same` still, one for one, all stand in the order they came; where a clip's gaps have been
-        filled, those left out of a frame stand after the others.
+        What a clip's gaps were filled with comes last in its frame, and faces that no track kept are gone.
         """
-        if not same:
-            left_out = self.rest.scaled_to(done.width, done.height)
-            return done.with_faces(sorted((*done, *left_out), key=lambda face: face.frame))
-        became = dict(zip(map(id, self.chosen), done, strict=True))
-        placed = zip(self.all, self.all.scaled_to(done.width, done.height), strict=True)
-        return done.with_faces(became.get(id(face), moved) for face, moved in placed)
+        became = {face.key: face for face in done}
+        left_out = {face.key: face for face in self.rest.scaled_to(done.width, done.height)}
+        known = [became.pop(face.key, None) or left_out.get(face.key) for face in self.all]
+        return done.with_faces([*filter(None, known), *became.values()]).by_frame()
+
+
+@dataclass(frozen=True)
+class SelectSettings(Settings):
+    """Which faces of each picture are kept; by default all. Everything is measured in the picture."""
+
+    order: str = option(
+        ORDERS[0],
+        "Which faces come first, by size, place, the detector's score or sharpness in the picture. It matters where "
+        "count keeps only some.",
+        choices=ORDERS,
+        called="order of faces",
+    )
+    count: int = option(
+        0,
+        "How many faces of each picture are kept, the first in order. 0: all. 3 is a good value on a card with 4 GB.",
+        low=0,
+        high=1000,
+    )
+    indices: str = option("", "Numbers as the preview of Detect Faces shows them, such as 1, 3-5. Empty: all.")
+    min_size: int = option(
+        0, "Only faces that are at least so many pixels wide, and high. 0: no limit.", low=0, high=16384
+    )
+    max_size: int = option(
+        0,
+        "Only faces that are at most so many pixels wide, or high where that is less. 0: no limit.",
+        low=0,
+        high=16384,
+    )
+    min_percent: float = option(
+        0.0,
+        "Only faces of at least this size, in percent of the picture's shorter side. 0: no limit.",
+        low=0,
+        high=100,
+        step=0.5,
+        advanced=True,
+    )
+    max_percent: float = option(
+        0.0,
+        "Only faces of at most this size, in percent of the picture's shorter side. 0: no limit.",
+        low=0,
+        high=100,
+        step=0.5,
+        advanced=True,
+    )
+    max_sharpness: float = option(
+        0.0,
+        "Only the blurry faces: those whose sharpness, as the preview and the report say it, is at most this. "
+        "Good portraits have 60 to 90, soft ones less than 45. 0: no limit.",
+        low=0,
+        high=100,
+        step=1,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        read_numbers(self.indices)
+        for what, least, most in (
+            ("size", self.min_size, self.max_size),
+            ("percentage", self.min_percent, self.max_percent),
+        ):
+            if 0 < most < least:
+                raise SettingError(
+                    f"the least {what} of a face is {least:g} and the largest {most:g}: no face can be chosen"
+                )
 
 
 def select_faces(
     faces: Faces,
+    settings: SelectSettings | None = None,
     *,
-    order: str = ORDERS[0],
-    count: int = 0,
-    indices: str = "",
-    min_size: float = 0,
-    max_size: float = 0,
-    min_percent: float = 0,
-    max_percent: float = 0,
-    max_sharpness: float = 0,
     mask: Tensor | None = None,
     boxes: object = None,
-) -> Selected:
-    """Choose faces of each picture of a batch; everything is measured in the picture.
+    **changes: Any,
+) -> Selection:
+    """Choose faces of each picture of a batch.
 
     Args:
         faces: what to choose from.
-        order: which come first, one of `ORDERS`.
-        count: how many of each picture are kept after ordering; 0 is all.
-        indices: numbers as the preview shows them, such as "1, 3-5"; empty is all.
-        min_size: the least size of a face, the shorter side of its box, in pixels; 0 is no limit.
-        max_size: the largest, likewise.
-        min_percent: the least size in percent of the picture's shorter side; 0 is no limit.
-        max_percent: the largest, likewise.
-        max_sharpness: only faces that are no sharper than this, 0..100; 0 is no limit.
-        mask: (B or 1, H, W), in any size: only faces of which at least half the box lies where it is over 0.5. The
-            64×64 zeros that ComfyUI gives for a picture without alpha are no mask.
+        settings: which of them, and in which order.
+        mask: (B or 1, H, W), in any size: only faces of which at least half the box lies where it is over 0.5.
         boxes: as `read_boxes` takes them, in pixels of the picture: only faces whose middle lies in one of them; and
             for a box without such a face, the face nearest to it.
+        **changes: single settings by name, as in `select_faces(faces, order="largest", count=1)`.
 
-    Raises `SettingError` for values out of range, numbers that cannot be read, boxes that are none, and masks or boxes
-    of another number of pictures; `PictureError` for a mask that is none.
+    Raises `SettingError` for a setting that cannot be, boxes that are none, and masks or boxes of another number of
+    pictures; `PictureError` for a mask that is none.
     """
-    if order not in _KEYS:
-        raise SettingError.unknown("order of faces", order, ORDERS)
-    _check_limit("size", min_size, max_size)
-    _check_limit("percentage", min_percent, max_percent)
-    if count < 0 or not 0 <= max_sharpness <= 100:
-        raise SettingError(f"expected a count of at least 0 and a sharpness of 0..100, got {count} and {max_sharpness}")
-    numbers = read_numbers(indices)
+    settings = settled(SelectSettings, settings, changes)
     shares = None if mask is None else _shares_in_mask(faces, mask)
     wanted = None if boxes is None else _wanted_by_boxes(faces, read_boxes(boxes, faces.frames))
-    short = min(faces.width, faces.height)
-
-    def why_not(number: int, face: Face) -> str | None:
-        percent = 100 * face.size / short
-        if numbers and number not in numbers:
-            return f"its number is not in {indices.strip()}"
-        if shares is not None and shares[id(face)] < 0.5:
-            return "outside the mask"
-        if wanted is not None and id(face) not in wanted:
-            return "not in or nearest to a box"
-        if face.size < min_size:
-            return f"smaller than {min_size:g} px"
-        if 0 < max_size < face.size:
-            return f"larger than {max_size:g} px"
-        if percent < min_percent:
-            return f"smaller than {min_percent:g} % of the picture ({percent:.1f} %)"
-        if 0 < max_percent < percent:
-            return f"larger than {max_percent:g} % of the picture ({percent:.1f} %)"
-        if 0 < max_sharpness < _sharpness(face, faces):
-            return f"sharper than {max_sharpness:g}"
-        return None
-
-    reasons = {id(face): why_not(number, face) for number, face in faces.numbered()}
-    key = _KEYS[order]
+    reasons = {face.key: _why_not(face, faces, settings, shares, wanted) for face in faces}
+    key = _KEYS[settings.order]
     chosen: list[Face] = []
     for frame in range(faces.frames):
-        left = [face for face in faces.of_frame(frame) if reasons[id(face)] is None]
+        left = [face for face in faces.of_frame(frame) if reasons[face.key] is None]
         if key:
             left.sort(key=partial(key, faces=faces))
-        if count:
-            among = f"not among the {count} {order}" if key else f"not among the first {count}"
-            reasons |= {id(face): among for face in left[count:]}
+        if count := settings.count:
+            among = f"not among the {count} {settings.order}" if key else f"not among the first {count}"
+            reasons |= {face.key: among for face in left[count:]}
             left = left[:count]
         chosen += left
-    parted = {
-        id(face): replace(
-            face, skipped=False, fate=f"left out: {reason}" if (reason := reasons[id(face)]) else "chosen"
-        )
-        for face in faces
-    }
-    return Selected(
-        faces.with_faces(parted[id(face)] for face in chosen),
-        faces.with_faces(parted[id(face)] for face in faces if reasons[id(face)]),
-        faces.with_faces(parted.values()),
+
+    def parted(face: Face) -> Face:
+        reason = reasons[face.key]
+        return replace(face, outcome=Outcome("left out", reason) if reason else Outcome("chosen"))
+
+    return Selection(
+        faces.with_faces(map(parted, chosen)),
+        faces.with_faces(parted(face) for face in faces if reasons[face.key]),
+        faces.with_faces(map(parted, faces)),
     )
+
+
+def _why_not(
+    face: Face,
+    faces: Faces,
+    settings: SelectSettings,
+    shares: dict[FaceKey, float] | None,
+    wanted: set[FaceKey] | None,
+) -> str | None:
+    """Why a face is left out, or None."""
+    percent = 100 * face.size / min(faces.width, faces.height)
+    numbers = read_numbers(settings.indices)
+    if numbers and face.number not in numbers:
+        return f"its number is not in {settings.indices.strip()}"
+    if shares is not None and shares[face.key] < 0.5:
+        return "outside the mask"
+    if wanted is not None and face.key not in wanted:
+        return "not in or nearest to a box"
+    if face.size < settings.min_size:
+        return f"smaller than {settings.min_size} px"
+    if 0 < settings.max_size < face.size:
+        return f"larger than {settings.max_size} px"
+    if percent < settings.min_percent:
+        return f"smaller than {settings.min_percent:g} % of the picture ({percent:.1f} %)"
+    if 0 < settings.max_percent < percent:
+        return f"larger than {settings.max_percent:g} % of the picture ({percent:.1f} %)"
+    if 0 < settings.max_sharpness < _sharpness(face, faces):
+        return f"sharper than {settings.max_sharpness:g}"
+    return None
 
 
 def read_numbers(text: str) -> set[int]:
@@ -195,17 +245,12 @@ def read_numbers(text: str) -> set[int]:
     return numbers
 
 
-def _check_limit(what: str, least: float, most: float) -> None:
-    if least < 0 or most < 0 or 0 < most < least:
-        raise SettingError(f"the least {what} of a face is {least:g} and the largest {most:g}: no face can be chosen")
-
-
-def _shares_in_mask(faces: Faces, mask: Tensor) -> dict[int, float] | None:
-    """For each face, by its id, how much of its box lies inside the mask; None where it is no mask."""
+def _shares_in_mask(faces: Faces, mask: Tensor) -> dict[FaceKey, float]:
+    """For each face how much of its box lies inside the mask."""
     # Of the pictures only their number and size count here: these take no memory.
     pictures = torch.empty(1).expand(faces.frames, faces.height, faces.width, 1)
     masks = as_mask(mask, pictures)
-    return None if masks is None else {id(face): _share_inside(masks[face.frame], face) for face in faces}
+    return {} if masks is None else {face.key: _share_inside(masks[face.frame], face) for face in faces}
 
 
 def _share_inside(mask: Tensor, face: Face) -> float:
@@ -216,16 +261,16 @@ def _share_inside(mask: Tensor, face: Face) -> float:
     return float((box > 0.5).float().mean()) if box.numel() else 0.0
 
 
-def _wanted_by_boxes(faces: Faces, boxes: list[list[GivenBox]]) -> set[int]:
-    """The ids of the faces that lie in a box, and of the nearest one where none does."""
-    wanted: set[int] = set()
+def _wanted_by_boxes(faces: Faces, boxes: list[list[GivenBox]]) -> set[FaceKey]:
+    """The faces that lie in a box, and the nearest one where none does."""
+    wanted: set[FaceKey] = set()
     for frame, given in enumerate(boxes):
         of_frame = faces.of_frame(frame)
         for (left, top, right, bottom), _ in given:
             middles = [(face, *centre(face.box)) for face in of_frame]
-            within = {id(face) for face, x, y in middles if left <= x <= right and top <= y <= bottom}
+            within = {face.key for face, x, y in middles if left <= x <= right and top <= y <= bottom}
             if not within and of_frame:
                 x_box, y_box = centre((left, top, right, bottom))
-                within = {id(min(middles, key=lambda middle: np.hypot(middle[1] - x_box, middle[2] - y_box))[0])}
+                within = {min(middles, key=lambda middle: np.hypot(middle[1] - x_box, middle[2] - y_box))[0].key}
             wanted |= within
     return wanted

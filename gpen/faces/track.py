@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import SettingError
+from ..options import Settings, option, settled
 from .alignment import Points
-from .face import Box, Face, Faces
+from .face import Box, Face, Faces, Outcome
 
 # Two faces are one where the part of their boxes that they do not share, and the distance of their landmarks in sizes
 # of the face, come to less than this together: at 1.3 a face may move by half of its size between two frames.
 FURTHEST = 1.3
 # At a smoothing of 1: σ, in frames, of what is averaged over time, and how many crops on either side are.
 MOST_SIGMA = 4.0
-MOST_STEADY = 8
+MOST_NEIGHBOURS = 8
 # In sizes of the face: a smoothed face further than this from where it was seen has jumped, and is left where it was.
 JUMP = 0.04
 
@@ -34,35 +35,56 @@ class _Track:
         return (left, top, right, bottom), last.landmarks + moved
 
 
-def track_faces(faces: Faces, *, smoothing: float = 0.5, max_gap: int = 5, fade: int = 3, min_length: int = 1) -> Faces:
+@dataclass(frozen=True)
+class TrackSettings(Settings):
+    """How faces are followed through a clip."""
+
+    smoothing: float = option(
+        0.5,
+        "How calm a face becomes: its place is smoothed over time, and noise is kept out of its crop where nothing "
+        "moves. Looks ahead as far as back, so nothing lags. 0 leaves it as found.",
+        low=0,
+        high=1,
+        step=0.05,
+    )
+    max_gap: int = option(
+        5, "Most frames in a row in which a face may have been missed; they are filled in.", low=0, high=100
+    )
+    fade: int = option(
+        3, "Frames over which a face that appears in mid-clip fades in, and one that goes fades out.", low=0, high=100
+    )
+    min_length: int = option(
+        1,
+        "Faces found in fewer frames are left out: most of those are none. 1 keeps all.",
+        low=1,
+        high=1000,
+        advanced=True,
+    )
+
+
+def track_faces(faces: Faces, settings: TrackSettings | None = None, **changes: Any) -> Faces:
     """Take the pictures of a batch for the frames of a clip and follow each face through it.
 
     Args:
         faces: what was found in each frame.
-        smoothing: how calm landmarks and crops become, 0..1; 0 leaves them as they were found. It looks as far ahead
-            as back, so that a face that moves does not lag.
-        max_gap: most frames in a row in which a face may have been missed; they are filled.
-        fade: over how many frames a face fades in where it appears within the clip, and out where it goes.
-        min_length: faces found in fewer frames are left out.
+        settings: how calm they become, what is filled in and what is left out.
+        **changes: single settings by name, as in `track_faces(faces, smoothing=0.8)`.
 
-    Returns them frame by frame, each with the number of its `track`. Raises `SettingError` for a setting out of range.
+    Returns them frame by frame, each with the number of its `track`. Raises `SettingError` for a setting that
+    cannot be.
     """
-    if not 0 <= smoothing <= 1:
-        raise SettingError(f"the smoothing must be between 0 and 1, and it is {smoothing}")
-    for name, value, least in (("max_gap", max_gap, 0), ("fade", fade, 0), ("min_length", min_length, 1)):
-        if value < least:
-            raise SettingError(f"{name} must be at least {least}, and it is {value}")
-    tracks = [track.faces for track in _tracks(faces, max_gap) if len(track.faces) >= min_length]
-    done = [face for face in faces if face.flaw]
+    settings = settled(TrackSettings, settings, changes)
+    tracks = [track.faces for track in _tracks(faces, settings.max_gap) if len(track.faces) >= settings.min_length]
+    done = [face for face in faces if face.problem]
     for number, track in enumerate(tracks, 1):
-        whole = _smoothed(list(_filled(track)), smoothing)
-        weights = _fades(len(whole), fade, whole[0].frame > 0, whole[-1].frame < faces.frames - 1)
-        steady = round(smoothing * MOST_STEADY)
+        whole = _smoothed(list(_filled(track)), settings.smoothing)
+        weights = _fades(len(whole), settings.fade, whole[0].frame > 0, whole[-1].frame < faces.frames - 1)
+        neighbours = round(settings.smoothing * MOST_NEIGHBOURS)
         done += [
-            replace(face, track=number, weight=float(weight), steady=steady)
+            replace(face, track=number, weight=float(weight), neighbours=neighbours)
             for face, weight in zip(whole, weights, strict=True)
         ]
-    return faces.with_faces(sorted(done, key=lambda face: face.frame))
+    return faces.with_faces(done).by_frame()
 
 
 def count_tracks(faces: Faces) -> int:
@@ -74,7 +96,7 @@ def _tracks(faces: Faces, max_gap: int) -> list[_Track]:
     """Which faces are one, decided frame by frame; the nearest pairs first."""
     tracks: list[_Track] = []
     for frame in range(faces.frames):
-        here = [face for face in faces.of_frame(frame) if face.flaw is None]
+        here = [face for face in faces.of_frame(frame) if face.problem is None]
         open_tracks = [track for track in tracks if frame - track.faces[-1].frame <= max_gap + 1]
         expected = [track.expected(frame) for track in open_tracks]
         costs = {
@@ -118,8 +140,8 @@ def _filled(track: list[Face]) -> Iterator[Face]:
                 (left, top, right, bottom),
                 _between(before.landmarks, after.landmarks, share),
                 min(before.score, after.score),
-                fate="filled in",
                 sharpness=_sharpness_between(before, after, share),
+                outcome=Outcome("filled in"),
             )
 
 

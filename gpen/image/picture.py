@@ -8,9 +8,6 @@ from torch import Tensor
 
 from ..errors import PictureError, SettingError
 
-# What ComfyUI's LoadImage hands out for a picture without alpha: a mask of this size, all zeros.
-NO_MASK_SIDE = 64
-
 
 def as_rgb(picture: Tensor) -> Tensor:
     """Pictures (B, H, W, C), C being 1 (grey), 3 (RGB) or 4 (RGB and alpha) → (B, H, W, 3) float32 on the CPU.
@@ -46,7 +43,7 @@ def as_rgb(picture: Tensor) -> Tensor:
 def as_mask(mask: Tensor | None, picture: Tensor) -> Tensor | None:
     """A mask (B, H, W) or (H, W) in 0..1 → (B, H, W) float32 on the CPU, as many and as large as the pictures.
 
-    One mask serves a whole batch. None, and what ComfyUI means by none, is None.
+    One mask serves a whole batch. None is None.
 
     Args:
         mask: of any size; it is resized to the picture.
@@ -63,8 +60,6 @@ def as_mask(mask: Tensor | None, picture: Tensor) -> Tensor | None:
         raise PictureError("the mask has NaN or infinite values; the step before it went wrong")
     mask = mask.detach().to("cpu", torch.float32).reshape(-1, *mask.shape[-2:]).clamp(0, 1)
     frames, height, width, _ = picture.shape
-    if mask.shape[1:] == (NO_MASK_SIDE, NO_MASK_SIDE) != (height, width) and not mask.any():
-        return None
     if len(mask) not in (1, frames):
         raise SettingError(f"expected one mask, or one for each of {frames} pictures, and there are {len(mask)}")
     return resized(mask[..., None], height, width)[..., 0].expand(frames, -1, -1)

@@ -1,8 +1,11 @@
-"""What the networks of each task are given, and what is kept of what they give back.
+"""What networks are for: a row for each task, with what its network is given and what is kept of what it gives back.
 
 Networks for different tasks are built alike; only what stands here tells them apart. Pictures are (B, H, W, 3) and
-holes (B, H, W, 1), both in 0..1.
+inpaint masks (B, H, W, 1), both in 0..1.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,44 +13,32 @@ from torch import Tensor
 # ITU-R BT.601, as in official code, OpenCV's grey and JPEG.
 LUMINANCE = (0.299, 0.587, 0.114)
 # Below half a grey level, a mask that was blurred somewhere on its way is no mask.
-LEAST_HOLE = 0.5 / 255
+LEAST_INPAINTED = 0.5 / 255
 
 
-def value_range(task: str) -> tuple[float, float]:
-    """What black is to the network of a task, and how far white is above it."""
-    # Official code feeds and reads the segmentation network in 0..1 (its `is_norm=False`), all others in -1..1.
-    return (0.0, 1.0) if task == "segmentation" else (-1.0, 2.0)
+@dataclass(frozen=True)
+class Task:
+    """All that tells the networks of one task from the others."""
+
+    name: str
+    prepare: Callable[[Tensor, Tensor | None], Tensor]
+    """(picture, inpaint mask or None) → the picture as the network was trained to see it, in 0..1."""
+    finish: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    """(picture, what the network made of it, inpaint mask or None) → the result, with what the picture itself knows
+    better."""
+    black: float = -1.0
+    """What black is to the network."""
+    span: float = 2.0
+    """How far white is above it."""
+    takes_mask: bool = False
+    """Whether it fills in what an inpaint mask says."""
+    in_tiles: bool = False
+    """Whether its network may see a face in parts."""
 
 
-def prepared(task: str, picture: Tensor, hole: Tensor | None) -> Tensor:
-    """A picture as the network of a task was trained to see it: grey for colorization, with white holes for inpainting.
-
-    A map of the parts of a face, which segmentation takes, is given as it is.
-    """
-    if task == "colorization":
-        return luminance(picture).expand_as(picture)
-    if hole is not None:
-        return torch.where(is_hole(hole), 1.0, picture)
-    return picture
-
-
-def finished(task: str, picture: Tensor, output: Tensor, hole: Tensor | None) -> Tensor:
-    """The result of a task: what the network made of a picture, with what the picture itself knows better.
-
-    Colorization keeps the picture's luminance. Inpainting keeps the very pixels outside the hole; a hole in between
-    0 and 1 blends.
-    """
-    if task == "colorization":
-        return with_luminance(output, luminance(picture))
-    if hole is not None:
-        # Where there is no hole, whatever a network gives, be it NaN, is not even multiplied with.
-        return torch.where(hole > 0, torch.lerp(picture, output, hole), picture)
-    return output
-
-
-def is_hole(mask: Tensor) -> Tensor:
+def is_inpainted(mask: Tensor) -> Tensor:
     """Where the network fills in: wherever the mask is not black, so that no damage under its soft edge is seen."""
-    return mask > LEAST_HOLE
+    return mask > LEAST_INPAINTED
 
 
 def luminance(picture: Tensor) -> Tensor:
@@ -65,3 +56,46 @@ def with_luminance(picture: Tensor, wanted: Tensor) -> Tensor:
     # How many times the chroma fits between the wanted grey and the nearer of black and white, in each channel.
     room = torch.where(chroma > 0, 1 - wanted, wanted) / chroma.abs().clamp(min=1e-6)
     return (wanted + chroma * room.amin(dim=-1, keepdim=True).clamp(0, 1)).clamp(0, 1)
+
+
+def _as_it_is(picture: Tensor, mask: Tensor | None) -> Tensor:
+    return picture
+
+
+def _as_it_came(picture: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    return output
+
+
+def _grey(picture: Tensor, mask: Tensor | None) -> Tensor:
+    return luminance(picture).expand_as(picture)
+
+
+def _coloured(picture: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    """The colours of the result at the picture's own luminance."""
+    return with_luminance(output, luminance(picture))
+
+
+def _with_white(picture: Tensor, mask: Tensor | None) -> Tensor:
+    """White wherever something is to be filled in."""
+    return picture if mask is None else torch.where(is_inpainted(mask), 1.0, picture)
+
+
+def _filled_in(picture: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    """The very pixels of the picture outside the mask; a mask in between 0 and 1 blends."""
+    if mask is None:
+        return output
+    # Outside the mask, whatever a network gives, be it NaN, is not even multiplied with.
+    return torch.where(mask > 0, torch.lerp(picture, output, mask), picture)
+
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Task("restoration", _as_it_is, _as_it_came, in_tiles=True),
+        Task("colorization", _grey, _coloured),
+        Task("inpainting", _with_white, _filled_in, takes_mask=True),
+        # It makes a face of a map of its parts. Official code feeds and reads it in 0..1 (its `is_norm=False`).
+        Task("segmentation", _as_it_is, _as_it_came, black=0.0, span=1.0),
+    )
+}
+"""Task by name."""

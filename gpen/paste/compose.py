@@ -9,8 +9,8 @@ face is smaller than 100 pixels. We smooth by as much as the crop shrinks: about
 more for larger networks and smaller faces, less for GPEN-256, and without the jump at 100 pixels.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -19,12 +19,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..faces.face import Face, Faces
+from ..errors import SettingError
+from ..faces.face import Crop, Face, Faces
 from ..image.picture import as_mask, as_rgb
 from ..image.warp import Matrix, Pixels, footprint, inverse, scale_of, smoothed
+from ..options import settled
+from ..progress import Progress
 from .color import matched_color
 from .finish import Finish, Job, Place, pixels_of, warped, width_of
-from .masks import Shape, mask_of
+from .masks import MASKS, Shape, mask_of
+from .parsers import Parser
 from .settings import PasteSettings
 
 # A rectangle is done in bands of so many rows, so that a face as large as an 8K picture needs little memory beside it.
@@ -48,7 +52,10 @@ def paste_faces(
     faces: Faces,
     settings: PasteSettings | None = None,
     *,
-    on_face: Callable[[int, int], None] | None = None,
+    parser: Parser | None = None,
+    custom_mask: Tensor | None = None,
+    keep_texture: Tensor | None = None,
+    on_progress: Progress | None = None,
     **changes: Any,
 ) -> Pasted:
     """Put restored faces back where they were.
@@ -60,81 +67,109 @@ def paste_faces(
         picture: (B, H, W, C) in 0..1, of any size: faces found in a smaller or larger copy of it are moved along.
         faces: what `restore_faces` returned.
         settings: how they are pasted.
-        on_face: called with (faces done, faces in all) after each pasted face; what it raises stops the work.
+        parser: what tells the parts of a face apart, for the masks that need one: `gpen.open_parser(mask)`.
+        custom_mask: (B or 1, H, W) in 0..1: where restored pixels may go; of another size it is stretched.
+        keep_texture: (B or 1, H, W) in 0..1: places whose own texture stays whatever `skin` says.
+        on_progress: called with (pictures done, pictures in all).
         **changes: single settings by name, as in `paste_faces(picture, faces, strength=0.5)`.
 
-    Raises `PictureError` for something that is not a picture, and `SettingError` for a setting out of its range or
-    faces of another number of pictures.
+    Raises `PictureError` for something that is not a picture, and `SettingError` for a setting that cannot be, a mask
+    without its parser, and faces or masks of another number of pictures.
     """
-    settings = replace(settings or PasteSettings(), **changes)
+    settings = settled(PasteSettings, settings, changes)
+    check_parser(settings, parser)
     picture = as_rgb(picture)
-    frames, height, width, _ = picture.shape
     placed = faces.placed_on(picture)
-    image, shares = picture.clone(memory_format=torch.contiguous_format), torch.zeros(frames, height, width)
-    allowed, texture = as_mask(settings.custom_mask, picture), as_mask(settings.keep_texture, picture)
-    pending = [(i, face) for i, face in enumerate(placed) if _has_something_to_paste(face)]
-    pending = pending if settings.strength > 0 else []
-    if _nearer_wins(settings):
+    image, shares = torch.empty_like(picture, memory_format=torch.contiguous_format), torch.empty(picture.shape[:3])
+    allowed, texture = as_mask(custom_mask, picture), as_mask(keep_texture, picture)
+    for frame, before in enumerate(picture):
+        here = placed.of_frame(frame)
+        image[frame], shares[frame] = paste_frame(
+            before, here, settings, parser, _of(allowed, frame), _of(texture, frame)
+        )
+        if on_progress:
+            on_progress(frame + 1, len(picture))
+    return Pasted(image, shares)
+
+
+def check_parser(settings: PasteSettings, parser: Parser | None) -> None:
+    """Raise `SettingError` where the mask needs a parser and there is none, before anything is restored."""
+    if MASKS[settings.mask].parser and parser is None:
+        raise SettingError(
+            f"the mask {settings.mask!r} needs a parser: give parser=gpen.open_parser({settings.mask!r})"
+        )
+
+
+def paste_frame(
+    picture: Tensor,
+    faces: Sequence[Face],
+    settings: PasteSettings,
+    parser: Parser | None = None,
+    allowed: Tensor | None = None,
+    texture: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Put the restored faces of one picture back.
+
+    Args:
+        picture: (H, W, 3) float32 in 0..1.
+        faces: those of this picture, placed on it.
+        settings: how they are pasted.
+        parser: as in `paste_faces`.
+        allowed: (H, W) in 0..1: where restored pixels may go.
+        texture: (H, W) in 0..1: places whose own texture stays.
+
+    Returns the picture (H, W, 3), and (H, W) in 0..1: how much of each pixel comes from a restored face.
+    """
+    image, shares = picture.clone(memory_format=torch.contiguous_format), torch.zeros(picture.shape[:2])
+    if settings.strength == 0:
+        return image, shares
+    pending = [(face, face.crop) for face in faces if face.crop is not None and _changes_something(face, face.crop)]
+    if MASKS[settings.mask].nearer_wins:
         # Of two that are as near, the one found first is drawn last.
-        pending.sort(key=lambda item: (width_of(item[1]), -item[0]))
-    for done, (index, face) in enumerate(pending, 1):
-        frame = face.frame
-        seed = (settings.first_frame + frame, index)
-        job = Job(face, settings, picture[frame].numpy(), _of(allowed, frame), _of(texture, frame), seed)
-        _paste(job, image[frame].numpy(), shares[frame].numpy())
-        if on_face:
-            on_face(done, len(pending))
+        pending.sort(key=lambda pair: (width_of(pair[1]), -pair[0].number))
+    masks = [None if mask is None else mask.numpy() for mask in (allowed, texture)]
+    for face, crop in pending:
+        # The same grain at every run, and another one in each frame of a clip.
+        job = Job(crop, face.weight, settings, picture.numpy(), *masks, seed=face.key)
+        _paste(job, mask_of_job(job, parser), image.numpy(), shares.numpy())
     # A mask of 1 shows `strength` of the restored face; the rest is the face as it was.
-    return Pasted(image, shares.mul_(settings.strength))
+    return image, shares.mul_(settings.strength)
 
 
-def _has_something_to_paste(face: Face) -> bool:
-    if face.crop is None or face.restored is None or face.crop_to_picture is None:
+def mask_of_job(job: Job, parser: Parser | None) -> Shape:
+    """How much of the crop (S, S) is pasted where."""
+    settings = job.settings
+    mask = mask_of(job.crop, settings.mask, settings.parts, settings.grow, settings.feather, parser)
+    return mask * np.float32(job.weight)
+
+
+def _changes_something(face: Face, crop: Crop) -> bool:
+    """Whether pasting a face can change a pixel."""
+    matrix = crop.crop_to_picture
+    if crop.after is None or not np.isfinite(matrix).all() or not face.size > 0:
         return False
-    matrix = face.crop_to_picture
-    if not np.isfinite(matrix).all() or not face.size > 0:
-        return False
-    covers_a_pixel = scale_of(matrix) * len(face.restored) >= 1
-    return covers_a_pixel and not np.array_equal(pixels_of(face.crop), pixels_of(face.restored))
+    return width_of(crop) >= 1 and not np.array_equal(pixels_of(crop.before), pixels_of(crop.after))
 
 
-def _nearer_wins(settings: PasteSettings) -> bool:
-    return settings.mask in ("oval", "parse")
-
-
-def _paste(job: Job, image: Pixels, shares: Shape) -> None:
+def _paste(job: Job, mask: Shape, image: Pixels, shares: Shape) -> None:
     """Draw a face into `image` (H, W, 3) and its mask into `shares` (H, W)."""
-    face, settings = job.face, job.settings
-    assert face.crop is not None and face.restored is not None and face.crop_to_picture is not None
-    size, crop_to_picture = len(face.restored), face.crop_to_picture
-    mask = mask_of(face, settings) * np.float32(face.weight)
-    least = LEAST_SHARE if _nearer_wins(settings) else 0
-    place = left, top, right, bottom = _touched(mask > least, crop_to_picture, shares.shape)
+    kind, matrix = MASKS[job.settings.mask], job.crop.crop_to_picture
+    place = left, top, right, bottom = _touched(mask > (LEAST_SHARE if kind.nearer_wins else 0), matrix, shares.shape)
     if right <= left or bottom <= top:
         return
-    crop, restored = pixels_of(face.crop), pixels_of(face.restored)
-    if settings.color != "off":
-        weights = mask * _inside(crop_to_picture, size, shares.shape)
-        restored = matched_color(restored, crop, weights, settings.color)
-    pasted = smoothed(restored, 1 / scale_of(crop_to_picture))
-    opacity = settings.strength
-    if settings.mask == "official":
-        # As official code: the crop shows through, and not the picture itself. It is not smoothed: it came out of this
-        # picture, so it has no detail too fine for it.
-        pasted = np.asarray(opacity * pasted + (1 - opacity) * crop, np.float32)
-        opacity = 1.0
-    within = _of(as_mask(face.within, torch.from_numpy(job.picture)[None]), 0)
+    pasted, opacity = _to_paste(job, mask, shares.shape)
+    region = as_mask(job.crop.paste_region, torch.from_numpy(job.picture)[None])
+    limits = [limit for limit in (job.allowed, None if region is None else region[0].numpy()) if limit is not None]
     finish = Finish(job, pasted, place)
     for band in range(top, bottom, BAND_ROWS):
         rows = slice(band, min(band + BAND_ROWS, bottom))
         here = np.s_[rows, left:right]
         under, share_before = image[here], shares[here]
-        share = warped(mask, crop_to_picture, (left, rows.start, right, rows.stop))
-        for allowed in (job.allowed, within):
-            if allowed is not None:
-                share *= allowed[here]
+        share = warped(mask, matrix, (left, rows.start, right, rows.stop))
+        for limit in limits:
+            share *= limit[here]
         blend = finish.band(rows)
-        if _nearer_wins(settings):
+        if kind.nearer_wins:
             covered, share_after = share > 0, share + share_before * (1 - share)
         else:
             # Strictly larger, so that the face found first wins a tie, and what no face covers stays as it was.
@@ -146,6 +181,21 @@ def _paste(job: Job, image: Pixels, shares: Shape) -> None:
         # Many times faster than NumPy's assignment with a mask; it writes into the array that it is given.
         cv2.copyTo(blend, covered.view(np.uint8), image[here])
         cv2.copyTo(share_after, covered.view(np.uint8), share_before)
+
+
+def _to_paste(job: Job, mask: Shape, picture_hw: tuple[int, ...]) -> tuple[Pixels, float]:
+    """The restored crop (S, S, 3) in its colours, smoothed for its place, and how opaque it is."""
+    crop, settings = job.crop, job.settings
+    before, after = pixels_of(crop.before), pixels_of(crop.latest)
+    if settings.color != "off":
+        weights = mask * _inside(crop.crop_to_picture, crop.size, picture_hw)
+        after = matched_color(after, before, weights, settings.color)
+    pasted = smoothed(after, 1 / scale_of(crop.crop_to_picture))
+    if not MASKS[settings.mask].as_official:
+        return pasted, settings.strength
+    # As official code: the crop shows through, and not the picture itself. It is not smoothed: it came out of this
+    # picture, so it has no detail too fine for it.
+    return np.asarray(settings.strength * pasted + (1 - settings.strength) * before, np.float32), 1.0
 
 
 def _touched(shown: npt.NDArray[np.bool_], crop_to_picture: Matrix, picture_hw: tuple[int, ...]) -> Place:
@@ -164,5 +214,5 @@ def _inside(crop_to_picture: Matrix, size: int, picture_hw: tuple[int, ...]) -> 
     return np.asarray(cv2.warpAffine(ones, matrix, (size, size), flags=cv2.INTER_LINEAR), np.float32)
 
 
-def _of(masks: Tensor | None, frame: int) -> Shape | None:
-    return None if masks is None else masks[frame].numpy()
+def _of(masks: Tensor | None, frame: int) -> Tensor | None:
+    return None if masks is None else masks[frame]

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..faces.face import Face
+from ..faces.face import Crop
 from ..image.grain import grain, grain_levels, missing_grain
 from ..image.noise import blockiness, flat_level, luminance, noise_level
 from ..image.warp import Matrix, Pixels, scale_of, smoothed
 from .detail import TEXTURE_SIGMA, beyond_crop, kept_detail, texture_change
-from .masks import Shape
+from .masks import MASKS, Shape
 from .settings import PasteSettings
 from .skin import skin_mask
 
@@ -28,7 +28,10 @@ Place = tuple[int, int, int, int]
 class Job:
     """One face to paste into one picture."""
 
-    face: Face
+    crop: Crop
+    """The face, restored."""
+    weight: float
+    """How much of it is pasted, 0..1, times the strength."""
     settings: PasteSettings
     picture: Pixels
     """(H, W, 3) as it came in, without other faces."""
@@ -43,23 +46,23 @@ class Finish:
     """A restored face in the space of its picture, with what it is to keep of it: detail, texture, grain."""
 
     def __init__(self, job: Job, pasted: Pixels, place: Place):
-        face, settings = job.face, job.settings
-        assert face.crop is not None and face.restored is not None and face.crop_to_picture is not None
+        crop, settings = job.crop, job.settings
         self.job, self.pasted, self.place = job, pasted, place
-        self.matrix, self.scale = face.crop_to_picture, scale_of(face.crop_to_picture)
-        self.sigma = max(0.8, TEXTURE_SIGMA * width_of(face))
+        self.matrix, self.scale = crop.crop_to_picture, scale_of(crop.crop_to_picture)
+        self.sigma = max(0.8, TEXTURE_SIGMA * width_of(crop))
         # The official mask is for who wants the official picture, and the detail of what is filled in is to go.
-        self.detail = settings.large_faces == "keep detail" and settings.mask != "official" and face.within is None
+        official = MASKS[settings.mask].as_official
+        self.detail = settings.large_faces == "keep detail" and not official and crop.paste_region is None
         self.texture = settings.skin < 1 or job.texture is not None
         self.grain = settings.grain > 0
         self.margin = 0
         if self.detail:
             left, top, right, bottom = detail_place = middle(place, DETAIL_WINDOW)
             # Of luminance alone: colour that fine is not seen, and compressed pictures have none.
-            self.crop = luminance(smoothed(pixels_of(face.crop), 1 / self.scale))
+            self.crop = luminance(smoothed(pixels_of(crop.before), 1 / self.scale))
             self.margin = max(self.margin, round(5 * max(1.0, self.scale)) + 2)
-            crop = warped(self.crop, self.matrix, detail_place)
-            beyond = beyond_crop(luminance(job.picture[top:bottom, left:right]), crop, self.scale)
+            again = warped(self.crop, self.matrix, detail_place)
+            beyond = beyond_crop(luminance(job.picture[top:bottom, left:right]), again, self.scale)
             self.detail_noise = flat_level(beyond)
         left, top, right, bottom = window_place = middle(place, WINDOW)
         window = job.picture[top:bottom, left:right]
@@ -69,7 +72,7 @@ class Finish:
             self.noise = noise_level(plane)
             # From clean to a compression whose blocks are seen: those would be laid over the skin as its texture.
             self.trust = float(np.clip((1.6 - blockiness(plane)) / 0.4, 0, 1))
-            self.skin = skin_mask(pixels_of(face.restored)) * (1 - settings.skin)
+            self.skin = skin_mask(pixels_of(crop.latest), crop.template) * (1 - settings.skin)
         if self.grain:
             levels = (grain_levels(luminance(x)) for x in (window, self._kept(window_place)))
             self.levels = [level * settings.grain for level in missing_grain(*levels)]
@@ -118,9 +121,9 @@ def warped(pixels: Pixels, crop_to_picture: Matrix, place: Place) -> Pixels:
     return np.asarray(cv2.warpAffine(pixels, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR), np.float32)
 
 
-def width_of(face: Face) -> float:
-    assert face.restored is not None and face.crop_to_picture is not None
-    return scale_of(face.crop_to_picture) * len(face.restored)
+def width_of(crop: Crop) -> float:
+    """How wide a crop is in its picture, in pixels."""
+    return scale_of(crop.crop_to_picture) * crop.size
 
 
 def pixels_of(crop: Tensor) -> Pixels:

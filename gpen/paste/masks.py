@@ -3,16 +3,18 @@
 A mask is drawn as a shape with hard edges, grown, and softened.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..faces.alignment import template
-from ..faces.face import Face
-from .parsers import Labels, classes_of
-from .settings import PasteSettings
+from ..errors import SettingError
+from ..faces.alignment import GPEN_TEMPLATE, Points
+from ..faces.face import Crop
+from .parsers import Labels, Parser, classes_of
 
 Shape = npt.NDArray[np.float32]
 """(SHAPE_SIDE, SHAPE_SIDE) of 0 and 1, or (S, S) in 0..1 once softened"""
@@ -31,30 +33,30 @@ OVAL_HALF_WIDTH = 1.15
 OVAL_HALF_HEIGHT = 1.54
 OVAL_SIGMA = 8.5
 
-# The width of the oval: what `grow` and `feather` are percents of.
-FACE_WIDTH = 2 * OVAL_HALF_WIDTH * float(np.ptp(template(SHAPE_SIDE)[[0, 3], 1]))
-
 # All but background, hat and cloth.
 OFFICIAL_CLASSES = (*range(1, 14), 15, 16, 17)
 
 
-def mask_of(face: Face, settings: PasteSettings) -> Shape:
-    """The mask of a restored face, (S, S) in 0..1.
+def mask_of(crop: Crop, name: str, parts: str, grow: float, feather: float, parser: Parser | None) -> Shape:
+    """The mask of a restored crop, (S, S) in 0..1.
 
-    "oval" is the face from the front of the hair to the chin, with little of the background; it hides best that a
-    square was replaced. "box" is nearly all of the crop. Both are the same for every face, because crops are aligned.
-    "parse" is the chosen parts of the face, "official" what official code pastes: its parser's face, hair and neck.
+    Args:
+        crop: the face, restored.
+        name: one of `MASKS`.
+        parts: what of a face the mask "parse" shows; see `classes_of`.
+        grow: how far its edge is moved outwards, in percent of the face's width.
+        feather: how wide its soft edge is, in percent of the face's width; 0 is what suits the mask.
+        parser: what tells the parts of a face apart, for the masks that need one.
+
+    Raises `SettingError` where the mask needs a parser and none is given.
     """
-    assert face.restored is not None
-    size = len(face.restored)
-    if settings.parser is None or settings.mask in ("oval", "box"):
-        return _drawn(settings.mask, size, settings.grow, settings.feather)
-    labels = settings.parser(face.restored)
-    if settings.mask == "official":
-        shape = np.isin(labels, OFFICIAL_CLASSES).astype(np.float32)
-    else:
-        shape = _of_this_face(labels, classes_of(settings.parts))
-    return _finished(shape, size, SIGMA, settings.grow, settings.feather)
+    mask = MASKS[name]
+    if mask.parser is None:
+        return _drawn(name, crop.size, grow, feather, _hashable(crop.template))
+    if parser is None:
+        raise SettingError(f"the mask {name!r} needs a parser: give parser=gpen.open_parser({name!r})")
+    shape = mask.shape(crop.template, parser(crop.latest), parts)
+    return _finished(shape, crop.size, mask.sigma, grow, feather, crop.template)
 
 
 def softened(shape: Shape, size: int, sigma: float = SIGMA) -> Shape:
@@ -70,9 +72,9 @@ def softened(shape: Shape, size: int, sigma: float = SIGMA) -> Shape:
     return np.asarray(cv2.resize(shape, (size, size)), np.float32).clip(0, 1)
 
 
-def oval_shape() -> Shape:
-    """The oval with hard edges, (SHAPE_SIDE, SHAPE_SIDE)."""
-    left_eye, right_eye, _, left_mouth, right_mouth = template(SHAPE_SIDE)
+def oval_shape(template: Points = GPEN_TEMPLATE) -> Shape:
+    """The oval with hard edges around the face of a crop with these landmarks, (SHAPE_SIDE, SHAPE_SIDE)."""
+    left_eye, right_eye, _, left_mouth, right_mouth = template * SHAPE_SIDE
     eyes, mouth = (left_eye + right_eye) / 2, (left_mouth + right_mouth) / 2
     length = mouth[1] - eyes[1]
     y, x = np.mgrid[:SHAPE_SIDE, :SHAPE_SIDE]
@@ -82,21 +84,26 @@ def oval_shape() -> Shape:
 
 
 @lru_cache(maxsize=4)
-def _drawn(name: str, size: int, grow: float, feather: float) -> Shape:
-    if name == "oval":
-        mask = _finished(oval_shape(), size, OVAL_SIGMA, grow, feather)
-    else:
-        mask = _finished(np.ones((SHAPE_SIDE, SHAPE_SIDE), np.float32), size, SIGMA, grow, feather)
-    mask.setflags(write=False)  # it is handed out again
-    return mask
+def _drawn(name: str, size: int, grow: float, feather: float, template: tuple[float, ...]) -> Shape:
+    points = np.reshape(template, (-1, 2))
+    mask = MASKS[name]
+    drawn = _finished(mask.shape(points, _NO_LABELS, ""), size, mask.sigma, grow, feather, points)
+    drawn.setflags(write=False)  # it is handed out again
+    return drawn
 
 
-def _finished(shape: Shape, size: int, sigma: float, grow: float, feather: float) -> Shape:
+def _hashable(template: Points) -> tuple[float, ...]:
+    return tuple(template.ravel().tolist())
+
+
+def _finished(shape: Shape, size: int, sigma: float, grow: float, feather: float, template: Points) -> Shape:
+    # The width of the oval: what `grow` and `feather` are percents of.
+    width = 2 * OVAL_HALF_WIDTH * float(np.ptp(template[[0, 3], 1])) * SHAPE_SIDE
     if grow:
-        shape = _grown(shape, grow / 100 * FACE_WIDTH)
+        shape = _grown(shape, grow / 100 * width)
     if feather:
         # A Gaussian edge is as good as done within two deviations on both sides, and it is blurred twice.
-        sigma = feather / 100 * FACE_WIDTH / (4 * np.sqrt(2))
+        sigma = feather / 100 * width / (4 * np.sqrt(2))
     return softened(shape, size, sigma)
 
 
@@ -112,9 +119,53 @@ def _grown(shape: Shape, pixels: float) -> Shape:
     return near[1:-1, 1:-1].astype(np.float32)
 
 
-def _of_this_face(labels: Labels, classes: tuple[int, ...]) -> Shape:
-    """The pixels of these classes, without patches that do not reach into the oval: those are of a neighbour."""
-    chosen = np.isin(labels, classes).astype(np.uint8)
+def _oval(template: Points, labels: Labels, parts: str) -> Shape:
+    return oval_shape(template)
+
+
+def _box(template: Points, labels: Labels, parts: str) -> Shape:
+    return np.ones((SHAPE_SIDE, SHAPE_SIDE), np.float32)
+
+
+def _official(template: Points, labels: Labels, parts: str) -> Shape:
+    return np.isin(labels, OFFICIAL_CLASSES).astype(np.float32)
+
+
+def _chosen_parts(template: Points, labels: Labels, parts: str) -> Shape:
+    """The pixels of the chosen parts, without patches that do not reach into the oval: those are of a neighbour."""
+    chosen = np.isin(labels, classes_of(parts)).astype(np.uint8)
     _, patches = cv2.connectedComponents(chosen)
-    inside = np.unique(patches[(oval_shape() > 0) & (chosen > 0)])
+    inside = np.unique(patches[(oval_shape(template) > 0) & (chosen > 0)])
     return np.isin(patches, inside[inside > 0]).astype(np.float32)
+
+
+_NO_LABELS: Labels = np.zeros((0, 0), np.uint8)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """All that tells one kind of mask from the others."""
+
+    shape: Callable[[Points, Labels, str], Shape]
+    """(template, labels of the parser, chosen parts) → the shape with hard edges."""
+    parser: str | None = None
+    """The parser that tells the parts of a face apart for it, by its name in `PARSERS`."""
+    sigma: float = SIGMA
+    """Of its soft edge where nobody asks for another, in pixels of SHAPE_SIDE."""
+    nearer_wins: bool = True
+    """Where two faces overlap: whether the nearer one is drawn over the other, as faces are, or the larger mask wins,
+    as in official code, whose squares hold parts of each other."""
+    as_official: bool = False
+    """Whether the result is to be official code's: what shows through is the crop, and nothing is put back."""
+
+
+MASKS: dict[str, Mask] = {
+    # The face from the front of the hair to the chin, with little of the background; it hides best that a square was
+    # replaced.
+    "oval": Mask(_oval, sigma=OVAL_SIGMA),
+    "box": Mask(_box, nearer_wins=False),
+    "parse": Mask(_chosen_parts, parser="bisenet"),
+    # What official code pastes: its parser's face, hair and neck.
+    "official": Mask(_official, parser="parsenet", nearer_wins=False, as_official=True),
+}
+"""Mask by name, the default first."""

@@ -6,6 +6,7 @@ another order.
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ Labels = npt.NDArray[np.uint8]
 Parser = Callable[[Tensor], Labels]
 """A crop (S, S, 3) in 0..1 → its labels."""
 
-PARSERS = ("bisenet", "parsenet")
 SIDE = 512  # both were trained at it
 STRIP = 64
 """Rows of a map that are computed at once. With fewer, the layers between still take as much as now."""
@@ -37,10 +37,6 @@ CLASSES = (
 )
 """What the numbers of `Labels` mean: the order of ParseNet and of the official code."""
 
-_BISENET = np.array([0, 1, 6, 7, 4, 5, 3, 8, 9, 15, 2, 10, 11, 12, 17, 16, 18, 13, 14], np.uint8)
-# Mean and deviation that each was trained with, RGB in 0..1.
-_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_CENTRED = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 PARTS = {
     "skin": ("skin",),
@@ -76,7 +72,7 @@ def classes_of(parts: str) -> tuple[int, ...]:
     return tuple(sorted(CLASSES.index(label) for part in chosen for label in PARTS[part]))
 
 
-def open_parser(name: str, weights: Path, place: Place = on_cpu, dtype: torch.dtype = torch.float32) -> Parser:
+def read_parser(name: str, weights: Path, place: Place = on_cpu, dtype: torch.dtype = torch.float32) -> Parser:
     """Make a parser ready to run.
 
     Args:
@@ -89,26 +85,22 @@ def open_parser(name: str, weights: Path, place: Place = on_cpu, dtype: torch.dt
     """
     if name not in PARSERS:
         raise SettingError.unknown("parser", name, PARSERS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its dependencies, about their own old spellings
-        from facexlib.parsing.bisenet import BiSeNet
-        from facexlib.parsing.parsenet import ParseNet
-    network = BiSeNet(num_class=19) if name == "bisenet" else ParseNet(in_size=SIDE, out_size=SIDE, parsing_ch=19)
+    kind = PARSERS[name]
+    network = kind.build()
     try:
         network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     except Exception as error:  # whatever torch and pickle raise for a file that is something else
         raise CheckpointError(f"{weights} does not hold {name}: {error}; delete it to fetch it again") from error
     network = network.eval().requires_grad_(False).to(dtype)
-    scores = bisenet_scores if name == "bisenet" else parsenet_scores
-    mean, deviation = (torch.tensor(row) for row in (_IMAGENET if name == "bisenet" else _CENTRED))
+    mean, deviation, order = torch.tensor(kind.mean), torch.tensor(kind.deviation), np.array(kind.order, np.uint8)
 
     def parse(crop: Tensor) -> Labels:
         pixels = cv2.resize(crop.detach().to("cpu", torch.float32).numpy(), (SIDE, SIDE))
         x = ((torch.from_numpy(pixels).clamp(0, 1) - mean) / deviation).permute(2, 0, 1)[None]
         x = x.to(place(network), dtype)
         with torch.inference_mode():
-            labels = scores(network, x)[0].argmax(0).to("cpu", torch.uint8).numpy()
-        return _BISENET[labels] if name == "bisenet" else labels
+            labels = kind.scores(network, x)[0].argmax(0).to("cpu", torch.uint8).numpy()
+        return order[labels]
 
     return parse
 
@@ -142,3 +134,49 @@ def _in_strips(layers: nn.Module, x: Tensor) -> Tensor:
         scale = strip.shape[3] / x.shape[3]
         strips.append(strip[:, :, int(above * scale) : int((above + STRIP) * scale)])
     return torch.cat(strips, dim=2)
+
+
+def _bisenet() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its dependencies, about their own old spellings
+        from facexlib.parsing.bisenet import BiSeNet
+    return BiSeNet(num_class=19)
+
+
+def _parsenet() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from facexlib.parsing.parsenet import ParseNet
+    return ParseNet(in_size=SIDE, out_size=SIDE, parsing_ch=19)
+
+
+@dataclass(frozen=True)
+class ParserKind:
+    """All that tells one parser from the others."""
+
+    file: str
+    """Its name in the catalogue of released files."""
+    build: Callable[[], nn.Module]
+    scores: Callable[[Any, Tensor], Tensor]
+    """(network, a prepared crop (1, 3, 512, 512)) → (1, 19, 512, 512)"""
+    mean: tuple[float, float, float]
+    """Of its training pictures, RGB in 0..1."""
+    deviation: tuple[float, float, float]
+    order: tuple[int, ...]
+    """Its classes → indices into `CLASSES`."""
+
+
+PARSERS: dict[str, ParserKind] = {
+    "bisenet": ParserKind(
+        "parsing_bisenet",
+        _bisenet,
+        bisenet_scores,
+        (0.485, 0.456, 0.406),
+        (0.229, 0.224, 0.225),
+        (0, 1, 6, 7, 4, 5, 3, 8, 9, 15, 2, 10, 11, 12, 17, 16, 18, 13, 14),
+    ),
+    "parsenet": ParserKind(
+        "parsing_parsenet", _parsenet, parsenet_scores, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), tuple(range(19))
+    ),
+}
+"""Parser by name."""

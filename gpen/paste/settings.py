@@ -1,93 +1,88 @@
-"""How restored faces go back into their picture: every setting of pasting, with its default."""
+"""How restored faces go back into their picture: every setting of pasting."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from torch import Tensor
+from ..options import Settings, option
+from .masks import MASKS
+from .parsers import FACE, PARTS, classes_of
 
-from ..errors import SettingError
-from .parsers import Parser, classes_of
-
-MASKS = ("oval", "box", "parse", "official")
-"""Names of the masks, the default first."""
-PARSER_OF_MASK = {"parse": "bisenet", "official": "parsenet"}
-"""Which parser a mask needs; the others need none."""
 COLORS = ("off", "mild", "full")
 LARGE_FACES = ("keep detail", "off")
-DEFAULT_PARTS = "face, hair"
 
 
-@dataclass(frozen=True, eq=False)
-class PasteSettings:
-    """How restored faces are pasted. Raises `SettingError` for values that cannot be."""
+@dataclass(frozen=True)
+class PasteSettings(Settings):
+    """How restored faces are pasted."""
 
-    strength: float = 1.0
-    """how much of the restored face is seen, 0..1"""
-    mask: str = MASKS[0]
-    """what of the crop is pasted, one of `MASKS`; see `masks.py`"""
-    parser: Parser | None = None
-    """what tells the parts of a face apart, for the masks of `PARSER_OF_MASK`: `gpen.find_parser(mask)`"""
-    parts: str = DEFAULT_PARTS
-    """for the mask "parse": names of `parsers.PARTS` or "face", with commas between them"""
-    custom_mask: Tensor | None = None
-    """(B or 1, H, W) in 0..1: where restored pixels may go; of another size than the picture it is stretched"""
-    grow: float = 0.0
-    """how far the mask's edge is moved outwards, in percent of the face's width, -50..50"""
-    feather: float = 0.0
-    """how wide the mask's soft edge is, in percent of the face's width, 0..50; 0 is what suits the mask"""
-    skin: float = 1.0
-    """what remains of the network's smoothing of skin, 0..1; below 1 the picture's own fine texture is laid over"""
-    keep_texture: Tensor | None = None
-    """(B or 1, H, W) in 0..1: places whose own texture stays whatever `skin` says"""
-    color: str = COLORS[0]
-    """how far the face's colours are matched to what they were, one of `COLORS`"""
-    grain: float = 0.0
-    """how much of the noise that the picture has and the restored face lacks is added to the face, 0..1"""
-    large_faces: str = LARGE_FACES[0]
-    """whether detail of the picture that is too fine for the crop is put back, one of `LARGE_FACES`"""
-
-    first_frame: int = 0
-    """the number of the first picture: grain is another one in each frame of a clip, and the same at every run"""
-
-    def of_frame(self, frame: int, frames: int) -> "PasteSettings":
-        """The settings of one picture of a batch of `frames`, which is pasted alone.
-
-        Raises `SettingError` where a mask has another number of pictures.
-        """
-
-        def alone(mask: Tensor | None) -> Tensor | None:
-            if mask is None or mask.ndim == 2 or len(mask) == 1:
-                return mask
-            if len(mask) != frames:
-                raise SettingError(
-                    f"expected one mask, or one for each of {frames} pictures, and there are {len(mask)}"
-                )
-            return mask[frame : frame + 1]
-
-        return replace(
-            self,
-            custom_mask=alone(self.custom_mask),
-            keep_texture=alone(self.keep_texture),
-            first_frame=self.first_frame + frame,
-        )
+    strength: float = option(
+        1.0,
+        "How much of the restored face is seen: 0 leaves the picture as it was, 1 shows all of it.",
+        low=0,
+        high=1,
+        step=0.05,
+    )
+    mask: str = option(
+        "oval",
+        "What of the square crop is pasted. oval: the face from hairline to chin. box: nearly all of the square, hair "
+        "and background included. parse: the chosen parts of the face, found by a small network (fetched once), so "
+        "that hands and hats stay in front. official: what GPEN's own code pastes.",
+        choices=tuple(MASKS),
+    )
+    parts: str = option(
+        "face, hair",
+        "For mask parse: what is pasted, with commas between. Choose from: face (which is "
+        f"{', '.join(FACE)}), {', '.join(PARTS)}.",
+        advanced=True,
+    )
+    grow: float = option(
+        0.0,
+        "Move the mask's edge outwards, in percent of the face's width; below 0 inwards.",
+        low=-50,
+        high=50,
+        step=1,
+        advanced=True,
+    )
+    feather: float = option(
+        0.0,
+        "Width of the mask's soft edge, in percent of the face's width. 0: what suits the mask (oval 17, the others "
+        "8).",
+        low=0,
+        high=50,
+        step=1,
+        advanced=True,
+    )
+    skin: float = option(
+        1.0,
+        "How smooth skin becomes. 1: as the network makes it. Less lays the picture's own fine texture over the skin "
+        "(0.3 looks natural); noise and compression blocks are kept out.",
+        low=0,
+        high=1,
+        step=0.05,
+        advanced=True,
+    )
+    color: str = option(
+        COLORS[0],
+        "Match the restored face's colours to what they were. mild: their mean. full: their contrast too.",
+        choices=COLORS,
+        advanced=True,
+    )
+    grain: float = option(
+        0.0,
+        "Give the face this share of the noise that its picture has and it lacks, so that it does not look cleaner "
+        "than what is around it.",
+        low=0,
+        high=1,
+        step=0.05,
+        advanced=True,
+    )
+    large_faces: str = option(
+        LARGE_FACES[0],
+        "keep detail: what the picture shows beyond the model's resolution is put back, noise is not. off: only the "
+        "network's own pixels.",
+        choices=LARGE_FACES,
+        advanced=True,
+    )
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("strength", 0, 1),
-            ("grow", -50, 50),
-            ("feather", 0, 50),
-            ("skin", 0, 1),
-            ("grain", 0, 1),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise SettingError(f"the {name} must be between {low} and {high}, and it is {value}")
-        for what, value, choices in (
-            ("mask", self.mask, MASKS),
-            ("color", self.color, COLORS),
-            ("large_faces", self.large_faces, LARGE_FACES),
-        ):
-            if value not in choices:
-                raise SettingError.unknown(what, value, choices)
+        super().__post_init__()
         classes_of(self.parts)
-        if self.mask in PARSER_OF_MASK and self.parser is None:
-            raise SettingError(f"the mask {self.mask!r} needs a parser: give parser=gpen.find_parser({self.mask!r})")

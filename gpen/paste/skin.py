@@ -5,7 +5,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from ..faces.alignment import template
+from ..faces.alignment import Points
 from ..image.noise import Plane
 from ..image.warp import Pixels
 from .masks import SHAPE_SIDE, oval_shape
@@ -14,13 +14,16 @@ from .masks import SHAPE_SIDE, oval_shape
 SKIN_TOLERANCE = 14.0
 
 
-def skin_mask(restored: Pixels) -> Plane:
-    """Where a restored crop (S, S, 3) shows skin, (S, S) in 0..1: cheeks and all of their colour, no eyes, no mouth."""
+def skin_mask(restored: Pixels, template: Points) -> Plane:
+    """Where a restored crop (S, S, 3) shows skin, (S, S) in 0..1: cheeks and all of their colour, no eyes, no mouth.
+
+    `template` (5, 2) says where its landmarks lie, the crop's side being 1.
+    """
     size = len(restored)
     lab = cv2.cvtColor(restored.clip(0, 1), cv2.COLOR_RGB2LAB)[..., 1:]
     lab = cv2.GaussianBlur(lab, (0, 0), size / 100)
-    place = cv2.resize(_bare_places(), (size, size))
-    left_eye, right_eye, nose, left_mouth, right_mouth = template(size)
+    place = cv2.resize(_bare_places(tuple(template.ravel().tolist())), (size, size))
+    left_eye, right_eye, nose, left_mouth, right_mouth = template * size
     cheeks = [(left_eye + left_mouth + nose) / 3, (right_eye + right_mouth + nose) / 3]
     reach = max(1, size // 32)
     samples = [lab[int(y) - reach : int(y) + reach, int(x) - reach : int(x) + reach] for x, y in cheeks]
@@ -29,11 +32,12 @@ def skin_mask(restored: Pixels) -> Plane:
     return (place * np.exp(-distance)).astype(np.float32)
 
 
-@lru_cache(maxsize=1)
-def _bare_places() -> Plane:
+@lru_cache(maxsize=2)
+def _bare_places(template: tuple[float, ...]) -> Plane:
     """Where skin can be at all, at 512×512: the oval without ellipses around eyes with their brows, and the mouth."""
-    left_eye, right_eye, _, left_mouth, right_mouth = template(SHAPE_SIDE)
-    shape, length = oval_shape(), float(left_mouth[1] - left_eye[1])
+    points = np.reshape(template, (-1, 2))
+    left_eye, right_eye, _, left_mouth, right_mouth = points * SHAPE_SIDE
+    shape, length = oval_shape(points), float(left_mouth[1] - left_eye[1])
     eyes = [(eye - [0, 0.12 * length], (0.46, 0.40)) for eye in (left_eye, right_eye)]
     for (x, y), axes in [*eyes, ((left_mouth + right_mouth) / 2, (0.58, 0.32))]:
         widths = (round(axes[0] * length), round(axes[1] * length))

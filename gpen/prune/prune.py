@@ -14,12 +14,14 @@ from ..errors import SettingError
 from ..model.checkpoint import Checkpoint
 from ..model.layout import from_official, to_official
 from ..model.precision import Precision
+from ..model.tasks import TASKS
+from ..progress import Progress
 from ..restorers.gpen import build_network
 from .channels import maps, select
 from .compensate import merge
 from .importance import choose
 from .statistics import observe
-from .synthetic_faces import drawn_faces
+from .synthetic_faces import synthetic_faces
 from .unused_channels import alive
 
 PRUNING = ("none", "exact", "10%", "25%", "50%")
@@ -29,15 +31,11 @@ FACES = 8
 """Drawn to choose channels by. For a share of 10 % six to twelve did alike on portraits, three 3 dB worse."""
 
 
-Steps = Callable[[int, int], None]
-"""Called with the steps done and how many there are. What it raises ends the work and passes on."""
-
-
 def prune(
     checkpoint: Checkpoint,
     pruning: str | float = "exact",
     task: str = "restoration",
-    on_step: Steps | None = None,
+    on_progress: Progress | None = None,
 ) -> Checkpoint:
     """Drop channels.
 
@@ -46,8 +44,8 @@ def prune(
         pruning: "none"; "exact": what cannot change the picture; or a share: also those channels of every layer that
             change it least, "25%" or 0.25. For a share the network runs over `FACES` drawn faces, on the CPU.
         task: as in `GPENModel`: which kind of pictures the network knows.
-        on_step: called while a share is chosen. Steps are small, for a cancel to take effect at once: a map of one of
-            the faces, and then a map whose channels are compared.
+        on_progress: called while a share is chosen. Steps are small, for a cancel to take effect at once: a map of
+            one of the faces, and then a map whose channels are compared.
 
     The metadata then says so in `pruned`, after what it said before. Raises `SettingError` for another `pruning`.
     """
@@ -59,8 +57,10 @@ def prune(
     if share > 0:
         network = build_network(checkpoint, Precision(torch.float32))
         # To compare the channels of all maps takes about as long as a face or two.
-        step = _counted(on_step, (FACES + 1) * len(maps(config)))
-        seen = observe(network, drawn_faces(FACES, config.input_size, 0, task), step)
+        step = _counted(on_progress, (FACES + 1) * len(maps(config)))
+        known = TASKS[task]
+        pictures = known.prepare(synthetic_faces(FACES, config.input_size, 0), None) * known.span + known.black
+        seen = observe(network, pictures.movedim(3, 1), step)
         kept = choose(config, weights, seen, kept, share, step)
         weights = merge(config, weights, seen, kept)
     smaller, weights = select(config, weights, kept)
@@ -94,10 +94,10 @@ def parameters(checkpoint: Checkpoint) -> int:
     return sum(tensor.numel() for tensor in checkpoint.tensors.values())
 
 
-def _counted(on_step: Steps | None, total: int) -> Callable[[], None]:
+def _counted(on_progress: Progress | None, total: int) -> Callable[[], None]:
     """What is called after each of `total` steps."""
     done = count(1)
-    return lambda: on_step(next(done), total) if on_step else None
+    return lambda: on_progress(next(done), total) if on_progress else None
 
 
 def _stored(tensor: Tensor, dtype: torch.dtype, exact: bool) -> Tensor:

@@ -14,13 +14,11 @@ SKIN = (0.25, 0.9)
 """Darkest and brightest red of a skin, in 0..1."""
 
 
-def drawn_faces(count: int, size: int, seed: int, task: str = "restoration") -> Tensor:
-    """Random faces (count, 3, size, size) as a network for `task` expects them: in -1..1, or 0..1 for segmentation."""
+def synthetic_faces(count: int, size: int, seed: int) -> Tensor:
+    """Random faces (count, size, size, 3) in 0..1."""
     random = torch.Generator().manual_seed(seed)
     faces = torch.cat([_face(size, random) for _ in range(count)])
-    if task == "segmentation":
-        return (faces + 1) / 2
-    return faces.mean(1, keepdim=True).expand(-1, 3, -1, -1) if task == "colorization" else faces
+    return ((faces + 1) / 2).movedim(1, 3)
 
 
 def _face(size: int, random: torch.Generator) -> Tensor:

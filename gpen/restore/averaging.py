@@ -1,4 +1,4 @@
-"""A crop steadied by the crops of the same face in the frames around it, so that noise does not become flicker."""
+"""A crop averaged with the crops of the same face in the frames around it, so that noise does not become flicker."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ NOISE_ENDS, MOVEMENT_BEGINS = 2.0, 4.0
 LEAST_NOISE, MOST_NOISE = 1 / 255**2 / 6, 2 * 0.1**2
 
 
-def steadied(crop: Tensor, neighbours: list[Tensor]) -> Tensor:
+def averaged(crop: Tensor, neighbours: list[Tensor]) -> Tensor:
     """The mean of a crop (S, S, 3) and its neighbours in time, at each place of those alone in which nothing moved.
 
     A mouth that opens is therefore not smeared: there the crop stays as it is.

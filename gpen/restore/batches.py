@@ -1,12 +1,11 @@
 """Many crops through the network: in batches as large as memory allows, each cut out only when its batch is on."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from ..errors import GPENError
+from ..errors import OutOfMemory, is_out_of_memory
 from ..restorers.gpen import GPENModel
 
 
@@ -15,9 +14,9 @@ def restore_in_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Restore what each of `cuts` cuts out, one after the other: (crop, restored), both (S, S, 3) in 0..1.
 
-    A crop may have a fourth channel for its holes; see `GPENModel.restore`.
+    A crop may have a fourth channel, its inpaint mask; see `GPENModel.restore`.
     `batch` is how many go through the network at once, by default what suits the device. Where memory runs out it is
-    halved, and one crop that does not fit is run in low memory. Raises `GPENError` where even that does not fit.
+    halved, and one crop that does not fit is run in low memory. Raises `OutOfMemory` where even that does not fit.
     """
     batch = batch or model.pictures_at_once()
     done = 0
@@ -33,7 +32,7 @@ def restore_in_batches(
         elif model.memory != "low":
             model = model.in_low_memory()
         else:
-            raise GPENError(
+            raise OutOfMemory(
                 f"not enough memory for one face at {model.size}×{model.size}; "
                 "close other programs, choose a lower precision or a smaller model"
             )
@@ -47,10 +46,3 @@ def _restore_or_none(model: GPENModel, crops: list[Tensor]) -> list[Tensor] | No
         if is_out_of_memory(error):
             return None
         raise
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether PyTorch raised it for want of memory, on whatever device."""
-    # torch.cuda.OutOfMemoryError is one; the CPU's and Apple's have no class of their own.
-    missing = re.search("out of memory|not enough memory", str(error))
-    return isinstance(error, torch.cuda.OutOfMemoryError) or missing is not None

@@ -1,42 +1,37 @@
-"""The station where the network runs: each face is cut out upright, restored, and remembers where it was."""
+"""The step where the network runs: each face is cut out upright, restored, and remembers where it was."""
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import SettingError
-from ..faces.alignment import PERSPECTIVES, align, crop_face, is_turned
-from ..faces.face import Face, Faces
+from ..faces.alignment import GPEN_TEMPLATE, crop_face
+from ..faces.face import Crop, Face, Faces, Outcome
 from ..image.picture import as_rgb
-from ..image.warp import Matrix, scale_of
+from ..options import settled
+from ..progress import Progress
 from ..restorers.gpen import GPENModel
-from .averaging import steadied
+from .averaging import averaged
 from .batches import restore_in_batches
-from .inpaint import has_hole, hole_for
+from .inpaint import checked_mask
+from .plan import Planned, RestoreSettings, plan
 from .tiles import OVERLAP, check_tiles, restore_tiled
-
-OnStep = Callable[[int, int], None]
-"""Called with (done, in all); what it raises stops the work."""
-
-# In sizes of the network's crop: a smaller face is nearly all seen in one, and a larger one would take long.
-LEAST_IN_TILES, MOST_IN_TILES = 2**0.5, 4
 
 
 def restore_faces(
     model: GPENModel,
     picture: Tensor,
     faces: Faces,
+    settings: RestoreSettings | None = None,
     *,
     batch: int | None = None,
-    perspective: str = "auto",
     inpaint_mask: Tensor | None = None,
-    detail: str = "full",
-    tiles: bool = False,
-    on_face: OnStep | None = None,
+    on_progress: Progress | None = None,
+    **changes: Any,
 ) -> Faces:
     """Cut each face out of its picture and run the network over it.
 
@@ -44,135 +39,92 @@ def restore_faces(
         model: the network.
         picture: (B, H, W, C) in 0..1, of any size: faces found in a smaller or larger copy of it are moved along.
         faces: what to restore.
+        settings: how; a network that makes its picture in its last octave, as the preview does, takes no less detail
+            than "full".
         batch: how many crops go through the network at once; see `restore_in_batches`.
-        perspective: whether a turned face is stretched to a frontal one for the network, one of `PERSPECTIVES`.
         inpaint_mask: (B, H, W) in 0..1, for an inpainting model: what it fills in, and where alone faces are pasted.
             Without one it fills in what is white.
-        detail: "full", or for a quick look "half" or "quarter": the network stops one or two octaves early, in a part
-            of the time and memory. The restored faces have the size of their crops nevertheless. A network that makes
-            its picture in its last octave, as the preview does, has none by then: a `SettingError`.
-        tiles: whether a face that is larger than the network's crop is restored at its own size, up to four times the
-            crop's, by a network that sees it in tiles. `benchmarks.large_faces` tells when that is better than the
-            detail of the picture that `paste_faces` puts back. For restoration alone.
-        on_face: called after each face.
+        on_progress: called with (faces done, faces in all) after each.
+        **changes: single settings by name, as in `restore_faces(model, picture, faces, tiles=True)`.
 
-    Raises `SettingError` where faces, picture, mask and model do not belong together, `GPENError` where one face does
-    not fit into memory.
+    Raises `SettingError` for a setting that cannot be, and where faces, picture, mask and model do not belong together;
+    `OutOfMemory` where one face does not fit.
     """
-    model = model.at_detail(detail)
-    picture = as_rgb(picture)
-    moved = faces.placed_on(picture)
-    hole = hole_for(model, picture, inpaint_mask)
+    moved = faces.placed_on(as_rgb(picture))
+    settings = settled(RestoreSettings, settings, changes)
     done: list[Face] = []
-    if tiles:
-        check_tiles(model)
-    for face in one_by_one(model, picture, moved, batch, perspective, hole, tiles):
+    for face in one_by_one(model, picture, moved, settings, inpaint_mask, batch):
         done.append(face)
-        if on_face:
-            on_face(len(done), len(faces))
+        if on_progress:
+            on_progress(len(done), len(faces))
     return moved.with_faces(done)
-
-
-@dataclass(frozen=True, eq=False)
-class _Place:
-    """Where a face is cut out."""
-
-    size: int
-    """Side of its crop."""
-    picture_to_crop: Matrix
-    crop_to_picture: Matrix
 
 
 def one_by_one(
     model: GPENModel,
     picture: Tensor,
     faces: Faces,
-    batch: int | None,
-    perspective: str,
-    hole: Tensor | None,
-    tiles: bool,
+    settings: RestoreSettings,
+    inpaint_mask: Tensor | None = None,
+    batch: int | None = None,
 ) -> Iterator[Face]:
-    """Each of the faces once it is restored, or skipped; faces, picture and hole are of one size."""
-    if perspective not in PERSPECTIVES:
-        raise SettingError.unknown("perspective", perspective, PERSPECTIVES)
-    flaws = [face.flaw_in(faces.width, faces.height) for face in faces]
-    turned = _turned_tracks(faces)
+    """Each of the faces, which are placed on the picture, once it is restored or skipped. Raises at once."""
+    model, picture = model.at_detail(settings.detail), as_rgb(picture)
+    mask = checked_mask(model, picture, inpaint_mask)
+    if settings.tiles:
+        check_tiles(model)
+    planned = plan(faces, model.size, settings, mask)
+    return _run(model, planned, _Crops(picture, mask, planned, batch or model.pictures_at_once()), batch)
 
-    def is_stretched(face: Face) -> bool:
-        if perspective != "auto":
-            return perspective == "on"
-        return face.track in turned if face.track else is_turned(face.landmarks)
 
-    sizes = _sizes_in_tiles(faces, model.size) if tiles else {}
-
-    def place_of(face: Face) -> _Place:
-        size = sizes.get(id(face), model.size)
-        return _Place(size, *align(face.landmarks, size, is_stretched(face)))
-
-    places = [None if flaw else place_of(face) for face, flaw in zip(faces, flaws, strict=True)]
-    for index, (face, place) in enumerate(zip(faces, places, strict=True)):
-        if place and hole is not None and not has_hole(hole[face.frame], place.crop_to_picture, place.size):
-            flaws[index], places[index] = "the mask does not touch it", None
-    at: dict[tuple[int | None, int], int] = {
-        (face.track, face.frame): i for i, face in enumerate(faces) if face.track and places[i]
-    }
-    # Each crop is cut once, for itself and its neighbours in time: as many are kept as those span, and a batch.
-    most_in_a_frame = max(Counter(face.frame for face in faces).values(), default=0)
-    span = 2 * max((face.steady for face in faces), default=0) + 1
-
-    @lru_cache(maxsize=most_in_a_frame * span + (batch or model.pictures_at_once()))
-    def cut(index: int) -> Tensor:
-        place, frame = places[index], faces[index].frame
-        assert place is not None
-        layers = [picture[frame]] if hole is None else [picture[frame], hole[frame, ..., None]]
-        return torch.cat([crop_face(layer, place.picture_to_crop, place.size) for layer in layers], dim=2)
-
-    def steady_cut(index: int) -> Tensor:
-        face = faces[index]
-        near = [
-            cut(at[face.track, frame])
-            for frame in range(face.frame - face.steady, face.frame + face.steady + 1)
-            if frame != face.frame and (face.track, frame) in at
-        ]
-        return steadied(cut(index), near)
-
-    whole = [i for i, place in enumerate(places) if place and place.size == model.size]
-    restored = restore_in_batches(model, [partial(steady_cut, i) for i in whole], batch)
-    for index, (face, flaw, place) in enumerate(zip(faces, flaws, places, strict=True)):
-        if place is None:
-            # What an earlier run made of it would be pasted in spite of what is said here.
-            nothing = dict.fromkeys(("crop", "restored", "crop_to_picture", "within"))
-            yield replace(face, **nothing, crops_let_go=False, skipped=True, fate=f"skipped: {flaw}")
+def _run(model: GPENModel, planned: list[Planned], crops: "_Crops", batch: int | None) -> Iterator[Face]:
+    at_once = [i for i, one in enumerate(planned) if one.cut and one.cut.size == model.size]
+    restored = restore_in_batches(model, [partial(crops.averaged, i) for i in at_once], batch)
+    for index, one in enumerate(planned):
+        if one.cut is None:
+            yield one.face.skipped(one.problem)
+            continue
+        if one.cut.size == model.size:
+            after = next(restored)[1]
         else:
-            if place.size == model.size:
-                after = next(restored)[1]
-            else:
-                overlap = min(OVERLAP, model.size // 4)
-                after = restore_tiled(model, steady_cut(index)[None], overlap=overlap, batch=batch)[0]
-            crop, within = cut(index)[..., :3].contiguous(), None if hole is None else hole[face.frame]
-            face = replace(face, crop=crop, restored=after, crop_to_picture=place.crop_to_picture, within=within)
-            yield replace(face, crops_let_go=False, skipped=False, fate="restored")
+            overlap = min(OVERLAP, model.size // 4)
+            after = restore_tiled(model, crops.averaged(index)[None], overlap=overlap, batch=batch)[0]
+        crop = Crop(crops.before(index), one.cut.crop_to_picture, GPEN_TEMPLATE, after, crops.region(index))
+        yield replace(one.face, crop=crop, outcome=Outcome("restored"))
 
 
-def _sizes_in_tiles(faces: Faces, size: int) -> dict[int, int]:
-    """The side of the crop of each face, by the face's id, that is to be done in tiles.
+class _Crops:
+    """The crops of a batch, each cut out once, for itself and for its neighbours in time."""
 
-    It is one for a whole track: crops of neighbouring frames are averaged.
-    """
-    times: dict[tuple[int | None, int], float] = defaultdict(float)
-    keys = {id(face): (face.track, 0 if face.track else id(face)) for face in faces if not face.flaw}
-    for face in faces:
-        if (key := keys.get(id(face))) is not None:
-            times[key] = max(times[key], scale_of(align(face.landmarks, size)[1]))
-    return {
-        face: round(size * min(times[key], MOST_IN_TILES)) for face, key in keys.items() if times[key] > LEAST_IN_TILES
-    }
+    def __init__(self, picture: Tensor, mask: Tensor | None, planned: Sequence[Planned], batch: int) -> None:
+        """`picture` (B, H, W, 3) and `mask` (B, H, W) are of one size; `batch` crops are held at once besides."""
+        self.picture, self.mask, self.planned = picture, mask, planned
+        self.places: dict[tuple[int | None, int], int] = {
+            (one.face.track, one.face.frame): i for i, one in enumerate(planned) if one.face.track and one.cut
+        }
+        # As many are kept as the neighbours of one face span, and a batch.
+        most_in_a_frame = max(Counter(one.face.frame for one in planned).values(), default=0)
+        span = 2 * max((one.face.neighbours for one in planned), default=0) + 1
+        self.cut = lru_cache(maxsize=most_in_a_frame * span + batch)(self._cut)
 
+    def before(self, index: int) -> Tensor:
+        """A face as it is in the picture: (S, S, 3)."""
+        return self.cut(index)[..., :3].contiguous()
 
-def _turned_tracks(faces: Faces) -> set[int]:
-    """Tracks whose face is turned in most of their frames: to decide frame by frame would flicker."""
-    votes: dict[int, list[bool]] = defaultdict(list)
-    for face in faces:
-        if face.track and not face.flaw:
-            votes[face.track].append(is_turned(face.landmarks))
-    return {track for track, turned in votes.items() if sum(turned) > len(turned) / 2}
+    def averaged(self, index: int) -> Tensor:
+        """What the network is given of a face: averaged in time; (S, S, 3), or with its mask (S, S, 4)."""
+        face = self.planned[index].face
+        frames = range(face.frame - face.neighbours, face.frame + face.neighbours + 1)
+        near = [self.places.get((face.track, frame)) for frame in frames if frame != face.frame]
+        return averaged(self.cut(index), [self.cut(other) for other in near if other is not None])
+
+    def region(self, index: int) -> Tensor | None:
+        """Where alone a face is pasted: (H, W)."""
+        return None if self.mask is None else self.mask[self.planned[index].face.frame]
+
+    def _cut(self, index: int) -> Tensor:
+        frame, cut = self.planned[index].face.frame, self.planned[index].cut
+        if cut is None:
+            raise ValueError("a face that is skipped has no crop")
+        layers = [self.picture[frame]] if self.mask is None else [self.picture[frame], self.mask[frame, ..., None]]
+        return torch.cat([crop_face(layer, cut.picture_to_crop, cut.size) for layer in layers], dim=2)

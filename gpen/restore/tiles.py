@@ -1,6 +1,5 @@
 """A picture of any size through the network in tiles that fade into each other."""
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 from ..errors import SettingError
 from ..image.picture import as_rgb
 from ..image.tiles import faded_tiles
+from ..progress import Progress
 from ..restorers.gpen import GPENModel
 from .batches import restore_in_batches
 
@@ -23,7 +23,7 @@ def restore_tiled(
     *,
     overlap: int = OVERLAP,
     batch: int | None = None,
-    on_tile: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Tensor:
     """Run the network over a whole picture of any size, in tiles of the network's size that fade into each other.
 
@@ -32,7 +32,7 @@ def restore_tiled(
         picture: (B, H, W, C) in 0..1.
         overlap: least overlap of neighbouring tiles, in pixels, from 0 to half of the network's size.
         batch: as in `restore_faces`.
-        on_tile: called with (tiles done, tiles in all) after each; what it raises stops the work.
+        on_progress: called with (tiles done, tiles in all) after each.
 
     Returns (B, H, W, 3) float32 in 0..1. Raises `SettingError` for an overlap that is out of range, and what
     `restore_faces` raises.
@@ -57,15 +57,15 @@ def restore_tiled(
     for done, (frame, (top, down), (left, across)) in enumerate(tiles, 1):
         weights = down[:, None, None] * across[None, :, None]
         result[frame, top : top + size, left : left + size] += next(restored)[1] * weights
-        if on_tile:
-            on_tile(done, len(tiles))
+        if on_progress:
+            on_progress(done, len(tiles))
     return result[:, :height, :width]
 
 
 def check_tiles(model: GPENModel) -> None:
     """Raise `SettingError` where a network must not be run in tiles."""
-    if model.task != "restoration":
+    if not model.task.in_tiles:
         raise SettingError(
-            f"{model.name} is for {model.task} and must see a face as a whole, not in tiles; "
+            f"{model.name} is for {model.task.name} and must see a face as a whole, not in tiles; "
             "restore its faces without tiles, or the whole picture as one face (restore_aligned)"
         )

@@ -1,6 +1,5 @@
 """A whole picture through the network at once, taken as one upright face that fills it."""
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -9,10 +8,10 @@ from torch import Tensor
 
 from ..errors import SettingError
 from ..image.picture import as_rgb, resized
-from ..model.tasks import finished
+from ..progress import Progress
 from ..restorers.gpen import GPENModel
 from .batches import restore_in_batches
-from .inpaint import hole_for
+from .inpaint import checked_mask
 
 
 def restore_aligned(
@@ -22,7 +21,7 @@ def restore_aligned(
     strength: float = 1.0,
     inpaint_mask: Tensor | None = None,
     batch: int | None = None,
-    on_picture: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Tensor:
     """Run the network over each whole picture, taken as one upright face that fills it; no face is looked for.
 
@@ -34,7 +33,7 @@ def restore_aligned(
         strength: how much of the result is seen, 0..1.
         inpaint_mask: as in `restore_faces`; what is outside comes out as the very pixels that went in.
         batch: as in `restore_faces`.
-        on_picture: called with (pictures done, pictures in all) after each; what it raises stops the work.
+        on_progress: called with (pictures done, pictures in all) after each.
 
     Returns (B, H, W, 3) float32 in 0..1. Raises `SettingError` for a strength outside 0..1, and what `restore_faces`
     raises.
@@ -42,7 +41,7 @@ def restore_aligned(
     if not 0 <= strength <= 1:
         raise SettingError(f"the strength must be between 0 and 1, and it is {strength}")
     picture = as_rgb(picture)
-    hole = hole_for(model, picture, inpaint_mask)
+    mask = checked_mask(model, picture, inpaint_mask)
     if strength == 0:
         return picture.clone()
     frames, height, width, _ = picture.shape
@@ -52,7 +51,7 @@ def restore_aligned(
     margins = (left, model.size - inner_width - left, top, model.size - inner_height - top)
 
     def cut(frame: int) -> Tensor:
-        given = picture[[frame]] if hole is None else torch.cat([picture[[frame]], hole[[frame], ..., None]], dim=3)
+        given = picture[[frame]] if mask is None else torch.cat([picture[[frame]], mask[[frame], ..., None]], dim=3)
         inner = resized(given, inner_height, inner_width).movedim(3, 1)
         return F.pad(inner, margins, mode="replicate").movedim(1, 3)[0]
 
@@ -60,10 +59,10 @@ def restore_aligned(
     restored = restore_in_batches(model, [partial(cut, frame) for frame in range(frames)], batch)
     for frame, (_, square) in enumerate(restored):
         inner = square[None, top : top + inner_height, left : left + inner_width]
-        place = None if hole is None else hole[frame, ..., None]
+        place = None if mask is None else mask[frame, ..., None]
         # Finished once more at the picture's own size, where it is as sharp as it came.
-        done = finished(model.task, picture[frame], resized(inner, height, width)[0].clamp(0, 1), place)
+        done = model.task.finish(picture[frame], resized(inner, height, width)[0].clamp(0, 1), place)
         result[frame] = torch.lerp(picture[frame], done, strength)
-        if on_picture:
-            on_picture(frame + 1, frames)
+        if on_progress:
+            on_progress(frame + 1, frames)
     return result

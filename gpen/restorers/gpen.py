@@ -17,7 +17,7 @@ from ..model.memory import activation_bytes
 from ..model.network import GPEN
 from ..model.precision import Precision, StoredIn8Bits, choose_precision, in_8_bits
 from ..model.strips import DETAIL, run_in_strips
-from ..model.tasks import finished, is_hole, prepared, value_range
+from ..model.tasks import TASKS, is_inpainted
 
 MEMORY = ("auto", "normal", "low")
 MOST_AT_ONCE = 8
@@ -29,7 +29,7 @@ class GPENModel:
     Args:
         network: in eval mode, its weights loaded.
         name: as shown to people.
-        task: "restoration", "colorization", "inpainting" or "segmentation".
+        task: what it is for, by its name in `TASKS`.
         dtype: of the activations.
         memory: one of `MEMORY`; "auto" is "low" where "normal" does not fit into the free memory of the device.
     """
@@ -39,7 +39,7 @@ class GPENModel:
             raise SettingError.unknown("memory", memory, MEMORY)
         self.network = network
         self.name = name
-        self.task = task
+        self.task = TASKS[task]
         self.dtype = dtype
         self.memory = memory
         self.detail = "full"
@@ -114,15 +114,15 @@ class GPENModel:
     def restore(self, crops: Tensor) -> Tensor:
         """Aligned faces (B, S, S, 3) in 0..1 → the same faces restored, in 0..1, on the CPU.
 
-        A fourth channel says where there are holes to fill in. Raises `SettingError` where less detail than "full" is
+        A fourth channel is an inpaint mask. Raises `SettingError` where less detail than "full" is
         asked for, and the network has nothing to show by then.
         """
-        low, span = value_range(self.task)
-        crops, hole = crops[..., :3], is_hole(crops[..., 3:]).float() if crops.shape[3] == 4 else None
-        x = prepared(self.task, crops, hole).movedim(3, 1)
+        task = self.task
+        crops, mask = crops[..., :3], is_inpainted(crops[..., 3:]).float() if crops.shape[3] == 4 else None
+        x = task.prepare(crops, mask).movedim(3, 1)
         if (side := self.network.config.input_size) != self.size:
             x = F.interpolate(x, (side, side), mode="area")
-        restored = (self(x * span + low).cpu() - low) / span
+        restored = (self(x * task.span + task.black).cpu() - task.black) / task.span
         if restored.shape[3] != self.size:
             # How much of the picture an octave adds is the training's choice; some networks add all of it in the last.
             if restored.std((2, 3)).mean() < crops.std((1, 2)).mean() / 4:
@@ -132,7 +132,7 @@ class GPENModel:
                 )
             # Like any other result, in the crop's own pixels.
             restored = F.interpolate(restored, (self.size, self.size), mode="bicubic")
-        return finished(self.task, crops, restored.clamp(0, 1).movedim(1, 3), hole)
+        return task.finish(crops, restored.clamp(0, 1).movedim(1, 3), mask)
 
 
 def build_network(checkpoint: Checkpoint, precision: Precision, ops: Any = casting_ops) -> GPEN:

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 from ..model.config import GPENConfig
+from ..model.tasks import TASKS
 
-Task = Literal["restoration", "colorization", "inpainting", "segmentation", "detector", "parser"]
-"""What a file is for."""
+Purpose = Literal["restoration", "colorization", "inpainting", "segmentation", "detector", "parser"]
+"""What a file is for: a task of a GPEN network, or something else."""
 
 Kind = Literal["gpen", "detector", "parser"]
 """Files of one kind lie in the same folders."""
-
-TASKS: tuple[Task, ...] = ("restoration", "colorization", "inpainting", "segmentation")
-"""What GPEN networks are for; "segmentation" makes a face of a map of its parts."""
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
 """What GPEN networks end in on disk."""
@@ -50,7 +48,7 @@ class Release:
     """What users call it and choose it by."""
     file: str
     """What it is called on disk, which is not always what it is called where it lies."""
-    task: Task
+    task: Purpose
     terms: str
     """The terms of use, as far as they are known."""
     urls: tuple[str, ...]
@@ -88,7 +86,7 @@ class Release:
         return 4 * sum(math.prod(shape) for shape in self.config.official_shapes().values())
 
 
-def _gpen(name: str, task: Task, size: int, *urls: str) -> Release:
+def _gpen(name: str, task: Purpose, size: int, *urls: str) -> Release:
     return Release(name, f"{name}.pth", task, GPEN_TERMS, urls or (f"{_OFFICIAL}{name}.pth",), size)
 
 
@@ -137,17 +135,6 @@ RELEASES: tuple[Release, ...] = (
         sha256="7c417d4a43c5e2100ef40c2fbd2177d2fd0e5090d8e87c0fa31806cfb895c12f",
     ),
     Release(
-        "RetinaFace-R50",
-        "RetinaFace-R50.pth",
-        "detector",
-        GPEN_TERMS,
-        (
-            f"{_OFFICIAL}RetinaFace-R50.pth",
-            f"{_SPACE}RetinaFace-R50/resolve/main/RetinaFace-R50.pth",
-            f"{_RETALKING}RetinaFace-R50.pth",
-        ),
-    ),
-    Release(
         "parsing_parsenet",
         "parsing_parsenet.pth",
         "parser",
@@ -160,13 +147,6 @@ RELEASES: tuple[Release, ...] = (
         "parser",
         FACEXLIB_TERMS,
         (f"{_FACEXLIB}v0.2.0/parsing_bisenet.pth",),
-    ),
-    Release(
-        "ParseNet-latest",
-        "ParseNet-latest.pth",
-        "parser",
-        GPEN_TERMS,
-        (f"{_OFFICIAL}ParseNet-latest.pth", f"{_RETALKING}ParseNet-latest.pth"),
     ),
 )
 """Every released file that can be fetched."""
@@ -184,12 +164,12 @@ def released(name: str) -> Release | None:
     return None
 
 
-def task_of(path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> Task:
+def task_of(path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> str:
     """What a GPEN file is for: by its metadata, else by the file name it was released under, else restoration.
 
     Shapes cannot tell: the networks for different tasks are built alike.
     """
-    told = (metadata or {}).get("task")
+    told = (metadata or {}).get("task", "")
     if told in TASKS:
         return told
     release = released(Path(path).name)

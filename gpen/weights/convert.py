@@ -5,10 +5,11 @@ from pathlib import Path
 
 from ..errors import SettingError
 from ..model.checkpoint import check_target, read_checkpoint, write_checkpoint
-from .catalogue import TASKS, Task, released, task_of
+from ..model.tasks import TASKS
+from .catalogue import released, task_of
 
 
-def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], task: Task | None = None) -> None:
+def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], task: str | None = None) -> None:
     """Write a GPEN checkpoint as `.safetensors`, with its configuration, task and source in the metadata.
 
     The official FIR kernels are left out: they are constants of the architecture, and official code, whose strict

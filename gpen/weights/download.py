@@ -11,7 +11,6 @@ import http.client
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -21,13 +20,10 @@ from filelock import FileLock, Timeout
 
 from ..errors import CheckpointError, DownloadError
 from ..model.checkpoint import read_checkpoint, read_tensors
+from ..progress import Progress
 from .catalogue import Release
 from .partial_file import Origin, Part
 from .record import sha256_of, write_record
-
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes on disk so far and how many there will be, if that is known. What it raises ends the download
-and passes on; what has come in so far stays on disk, and the next call goes on from there."""
 
 TIMEOUT = 30.0
 """Seconds without a byte after which a connection counts as lost."""

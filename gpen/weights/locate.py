@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import DownloadError
+from ..progress import Progress
 from .catalogue import PREVIEW, RELEASES, released
-from .download import Progress, fetch, get_it_yourself
+from .download import fetch, get_it_yourself
 from .record import verify
 
 Folders = Mapping[str, Sequence[Path]]

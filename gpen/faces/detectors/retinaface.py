@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...errors import DetectorError
-from ...restore.batches import is_out_of_memory
+from ...errors import DetectorError, is_out_of_memory
 from ..face import Face
 from .kind import DetectorKind, Pictures, Place
 

@@ -1,18 +1,16 @@
-"""The stations where crops of faces leave for other nodes, and come back."""
+"""The node that gives crops of faces to other nodes."""
 
 import torch
 from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
-from ..gpen.faces.crops import DEFAULT_SIZE, WHICH, face_crops, replace_crops
+from ..gpen.faces.crops import DEFAULT_SIZE, WHICH, face_crops
 from ..gpen.faces.exchange import bounding_boxes, segments
 from ..gpen.faces.face import Faces
 from ..gpen.faces.preview import box_mask
 from ..gpen.faces.report import describe
-from .bridge import CATEGORY, BoxesType, FacesType, aliases, check_choices, on_intermediate_device, progress, say
-
-# A type of other packs; nothing of theirs is imported.
-SegmentsType = io.Custom("SEGS")
+from .bridge import CATEGORY, FacesType, aliases, on_intermediate_device, progress, say
+from .exchange import BoxesType, SegmentsType
 
 
 class GPENFaceCrops(io.ComfyNode):
@@ -58,12 +56,8 @@ class GPENFaceCrops(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, which: str | None = None) -> bool | str:
-        return check_choices(("kind of crop", which, WHICH))
-
-    @classmethod
     def execute(cls, faces: Faces, image: torch.Tensor, which: str = WHICH[0], size: int = 0) -> io.NodeOutput:
-        cut = face_crops(image, faces, which=which, size=size, on_face=progress())
+        cut = face_crops(image, faces, which=which, size=size, on_progress=progress())
         there = cut.faces.with_faces(face for face in cut.faces if face.crop is not None)
         return io.NodeOutput(
             # Where there is no face, what is connected to its crop does not run, and that is no error.
@@ -80,36 +74,3 @@ _ONE_PICTURE = (
     "SEGS describe the faces of one picture, and this is a batch of several; "
     "use boxes or mask, or give the pictures one by one."
 )
-
-
-class GPENReplaceCrops(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="GPENReplaceCrops",
-            display_name="Replace Crops (GPEN)",
-            category=CATEGORY,
-            description="Takes crops back that other nodes have worked on. Paste Faces (GPEN) puts them into the "
-            "picture; a crop that comes back unchanged leaves its face as it was.",
-            inputs=[
-                FacesType.Input("faces", tooltip="From Face Crops (GPEN): it says where each crop belongs."),
-                io.Image.Input(
-                    "crops",
-                    lazy=True,
-                    tooltip="The crops after other nodes worked on them: as many, in the same order, of any size.",
-                ),
-            ],
-            outputs=[FacesType.Output(display_name="faces", tooltip="The faces with these crops as restored ones.")],
-            hidden=[io.Hidden.unique_id],
-            **aliases("paste crops", "uncrop", "人脸裁剪"),
-        )
-
-    @classmethod
-    def check_lazy_status(cls, faces: Faces, crops: torch.Tensor | None = None) -> list[str]:
-        # Where no face could be cut out nothing makes crops: without them the picture goes on as it is.
-        return ["crops"] if crops is None and any(not face.skipped for face in faces) else []
-
-    @classmethod
-    def execute(cls, faces: Faces, crops: torch.Tensor | None = None) -> io.NodeOutput:
-        faces = faces if crops is None else replace_crops(faces, crops)
-        return io.NodeOutput(faces, ui=say(describe(faces), cls))

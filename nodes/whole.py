@@ -3,9 +3,11 @@
 import torch
 from comfy_api.latest import io
 
+from ..gpen.paste.settings import PasteSettings
 from ..gpen.restore.whole import restore_aligned
 from .bridge import CATEGORY, ManagedModel, ModelType, aliases, on_intermediate_device, progress
-from .paste import strength_input
+from .exchange import mask_or_none
+from .widgets import widgets
 
 
 class GPENRestoreAligned(io.ComfyNode):
@@ -24,7 +26,7 @@ class GPENRestoreAligned(io.ComfyNode):
                     tooltip="An upright face that fills the picture; for Seg2face the coloured map of its parts. The "
                     "result has the same size: upscale the picture first for a larger one.",
                 ),
-                strength_input(),
+                *widgets(PasteSettings, "strength"),
                 inpaint_mask_input(),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The result, of the size of the picture.")],
@@ -35,7 +37,8 @@ class GPENRestoreAligned(io.ComfyNode):
     def execute(
         cls, model: ManagedModel, image: torch.Tensor, strength: float = 1.0, mask: torch.Tensor | None = None
     ) -> io.NodeOutput:
-        done = restore_aligned(model, image, strength=strength, inpaint_mask=mask, on_picture=progress())
+        mask = mask_or_none(mask, image.shape[1:3])
+        done = restore_aligned(model, image, strength=strength, inpaint_mask=mask, on_progress=progress())
         return io.NodeOutput(on_intermediate_device(done))
 
 

@@ -35,5 +35,5 @@ class GPENRestoreTiled(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: ManagedModel, image: torch.Tensor, overlap: int) -> io.NodeOutput:
-        restored = restore_tiled(model, image, overlap=overlap, on_tile=progress())
+        restored = restore_tiled(model, image, overlap=overlap, on_progress=progress())
         return io.NodeOutput(on_intermediate_device(restored))

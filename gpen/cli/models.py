@@ -1,0 +1,31 @@
+"""`gpen models`: the released models and which are on disk."""
+
+import argparse
+from typing import Any
+
+from ..weights.catalogue import RELEASES
+from ..weights.locate import default_folders, find
+from .report import OK
+
+HEADER = ("NAME", "TASK", "SIZE", "WHERE", "TERMS")
+PREVIEW = ("preview", "restoration", "256", "in the package", "MIT licence; a small model for trying things out")
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    command = commands.add_parser("models", help="list the released models and which are on disk")
+    command.set_defaults(run=run)
+
+
+def run(said: argparse.Namespace) -> int:
+    """Run the command."""
+    rows = [HEADER, PREVIEW]
+    for release in RELEASES:
+        path = find(release.file)
+        rows.append((release.name, release.task, str(release.size or ""), str(path or "to be fetched"), release.terms))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    folder = default_folders()["gpen"][0]
+    print(f"\nDownloads go to {folder}; the environment variable GPEN_MODELS names another folder.")
+    return OK

@@ -1,0 +1,50 @@
+"""`gpen prune`: a checkpoint without the channels that matter least."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..by_name import detect_faces, open_detector
+from ..faces.crops import face_crops
+from ..image.files import read_picture
+from ..prune.file import prune_file
+from .jobs import pictures_in
+from .report import OK, bar
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    command = commands.add_parser("prune", help="write a checkpoint without the channels that matter least")
+    command.set_defaults(run=run)
+    command.add_argument("source", metavar="IN", type=Path)
+    command.add_argument("target", metavar="OUT.safetensors", type=Path)
+    how = command.add_mutually_exclusive_group()
+    how.add_argument(
+        "--share", help="of the channels of every layer, 0.25 or 25%%; what cannot change the picture goes first"
+    )
+    how.add_argument("--exact", action="store_true", help="drop only what cannot change the picture (the default)")
+    command.add_argument(
+        "--faces", metavar="FOLDER", type=Path, help="pictures to tell the cost by, instead of synthetic faces"
+    )
+
+
+def run(said: argparse.Namespace) -> int:
+    """Run the command."""
+    crops = _crops_of(said.faces, said.target) if said.faces else None
+    print(prune_file(said.source, said.target, said.share or "exact", crops, bar("prune", unit="step")))
+    return OK
+
+
+def _crops_of(folder: Path, target: Path) -> Callable[[int], Iterator[Tensor]]:
+    """Side → the aligned faces (S, S, 3) of the pictures of a folder."""
+    detector = open_detector()
+
+    def crops(size: int) -> Iterator[Tensor]:
+        for path, _ in pictures_in([folder], target):
+            picture = read_picture(path).rgb
+            yield from face_crops(picture, detect_faces(picture, detector), size=size).crops
+
+    return crops
