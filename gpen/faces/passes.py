@@ -14,7 +14,7 @@ from ..options import Settings, option
 from .boxes import GivenBox, distinct, overlap
 from .detectors.kind import Detector, Pictures
 from .face import Box, Face, Faces, Outcome
-from .second_look import look_again
+from .second_look import UPRIGHT_BONUS, log_odds, look_again
 
 Pixels = npt.NDArray[np.uint8]
 """(H, W, 3) RGB"""
@@ -44,7 +44,6 @@ SMALL_COPY_PADDING = 0.25
 # A detector takes a face that lies on its side for an upright one, with landmarks that are wrong, and is less sure of
 # it (YuNet 0.84, MTCNN at most 0.997) than of the face turned upright (0.93; 19 of 20 portraits over 0.998). So passes
 # are compared, by the logarithm of the odds; a turned one must be surer by this.
-UPRIGHT_BONUS = 0.5
 # Inside a given box there is a face: it is looked at this large, and with less doubt.
 FACE_IN_BOX = 160
 THRESHOLD_IN_BOX = 0.3
@@ -246,18 +245,13 @@ def _is_cut(box: Box, tile: tuple[int, int, int, int], height_width: tuple[int, 
 def _all_ways_up(pictures: Pictures, upright: Callable[[Pictures], Found]) -> Found:
     """What is found in pictures as they are and turned by 90°, 180° and 270°; of a face seen twice, the surer one."""
     height, width = pictures.shape[1:3]
-    seen = [[(_log_odds(face.score) + UPRIGHT_BONUS, face) for face in faces] for faces in upright(pictures)]
+    seen = [[(log_odds(face.score) + UPRIGHT_BONUS, face) for face in faces] for faces in upright(pictures)]
     for quarters in (1, 2, 3):
         turned = upright(np.ascontiguousarray(np.rot90(pictures, quarters, axes=(1, 2))))
         for scored, faces in zip(seen, turned, strict=True):
-            scored += [(_log_odds(face.score), _turned_back(face, quarters, height, width)) for face in faces]
+            scored += [(log_odds(face.score), _turned_back(face, quarters, height, width)) for face in faces]
     surest_first = [sorted(scored, key=lambda one: -one[0]) for scored in seen]
     return [distinct(face for _, face in scored) for scored in surest_first]
-
-
-def _log_odds(score: float) -> float:
-    score = min(max(score, 1e-9), 1 - 1e-9)
-    return math.log(score / (1 - score))
 
 
 def _turned_back(face: Face, quarters: int, height: int, width: int) -> Face:

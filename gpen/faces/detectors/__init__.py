@@ -23,7 +23,7 @@ _ROWS = (
         open=partial(RetinaFaceDetector, network="resnet50"),
         file="detection_Resnet50_Final",
         largest_face=400,
-        second_look=True,
+        second_looks=1,
     ),
     # It gives the melted faces of a diffusion model 0.8 to 0.9, and most of what is no face less than 0.75. It was
     # trained on faces up to 300 pixels.
@@ -33,7 +33,7 @@ _ROWS = (
         open=YuNetDetector,
         file="face_detection_yunet_2023mar",
         largest_face=300,
-        second_look=True,
+        second_looks=3,
     ),
     DetectorKind(
         "retinaface_mobilenet0.25",
@@ -41,11 +41,11 @@ _ROWS = (
         open=partial(RetinaFaceDetector, network="mobile0.25"),
         file="detection_mobilenet0.25_Final",
         largest_face=400,
-        second_look=True,
+        second_looks=1,
     ),
     # At 0.8 it takes the hand in NASA's portrait of Eileen Collins for a face. It looks at every size by itself, but
     # misses a face that fills the picture.
-    DetectorKind("mtcnn", threshold=0.9, open=MTCNNDetector, largest_face=1000, second_look=True),
+    DetectorKind("mtcnn", threshold=0.9, open=MTCNNDetector, largest_face=1000, second_looks=2),
 )
 
 DETECTORS = {row.name: row for row in _ROWS}

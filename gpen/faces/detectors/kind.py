@@ -41,8 +41,9 @@ class DetectorKind:
     largest_face: float = math.inf
     """In pixels of what it looks at: of larger faces it sees parts, or nothing, and they are looked for in a smaller
     copy of the picture."""
-    second_look: bool = False
-    """Whether its landmarks are better for a second look, inside the aligned crop and its mirror image."""
+    second_looks: int = 0
+    """How often it looks again, inside the aligned crop of a face and the mirror image of it, where its landmarks have
+    not settled before; 0 where they are no better for it."""
 
     def needed(self, weights: Path | None) -> Path:
         """The file of weights. Raises `DetectorError` where there is none."""
