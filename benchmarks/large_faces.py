@@ -115,7 +115,7 @@ def main() -> None:
     options = parser.parse_args()
     files = sorted((shared_faces() / "us-senate").glob("*.jpg"))
     files = files[:: max(1, len(files) // options.people)][: options.people]
-    model, detector = gpen.load_model(options.model, device="cpu"), gpen.find_detector("mtcnn")
+    model, detector = gpen.load_model(options.model, device="cpu"), gpen.open_detector("mtcnn")
     lines = [
         f"PSNR in dB / SSIM against the undamaged portrait, over the middle of the face: {len(files)} portraits,",
         f"restored by {model.name} ({model.size} pixels). The portraits have 1024 pixels and show nothing finer.",

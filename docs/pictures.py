@@ -62,7 +62,7 @@ def main(topics: Sequence[str]) -> None:
 def demo(_: str) -> None:
     """The demo's photograph before and after, by the preview model: side by side."""
     damaged = torch.from_numpy(damaged_photograph().copy())[None].float() / 255
-    restored = gpen.restore(gpen.load_model("preview"), damaged, gpen.find_detector("mtcnn")).image
+    restored = gpen.restore(gpen.load_model("preview"), damaged, gpen.open_detector("mtcnn")).image
     write_picture(DOCS / "demo.jpg", torch.cat([damaged, restored], dim=2))
     _for_the_registry(*(Image.fromarray(to_uint8(picture[0])) for picture in (damaged, restored)))
 

@@ -103,7 +103,9 @@ def restore(
             if on_progress:
                 on_progress(len(done) + len(here), len(faces))
         limits = [None if mask is None else mask[frame] for mask in (allowed, texture)]
-        image[frame], shares[frame] = paste_frame(before, here, paste, parser, *limits)
+        image[frame], shares[frame] = paste_frame(
+            before, here, paste, parser=parser, allowed=limits[0], texture=limits[1]
+        )
         done += here if keep else map(_without_crop, here)
     return Restored(image, shares, selection.with_chosen(faces.with_faces(done)))
 

@@ -22,10 +22,10 @@ def make() -> list[Row]:
     drawing, box = _drawing()
     cut = data.astronaut()[:200, 215:]
     return [
-        _row(_lying(), "rotated = off", "rotated = on", search=gpen.Search(rotated=True)),
-        _row(cut, "edges = off", "edges = on", search=gpen.Search(edges=True)),
-        _row(_crowd(), "tiny_faces = off", "tiny_faces = on", search=gpen.Search(tiny_faces=True)),
-        _row(_small(), "size = long side 1000", "size = short side 480", search=gpen.Search(size="short side 480")),
+        _row(_lying(), "rotated = off", "rotated = on", rotated=True),
+        _row(cut, "edges = off", "edges = on", edges=True),
+        _row(_crowd(), "tiny_faces = off", "tiny_faces = on", tiny_faces=True),
+        _row(_small(), "size = long side 1000", "size = short side 480", size="short side 480"),
         _row(drawing, "no boxes", "boxes = one drawn by hand", boxes=box),
     ]
 

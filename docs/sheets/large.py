@@ -22,7 +22,7 @@ WAYS = {
 
 def make() -> list[Row]:
     """A row for each damage, a cell for each way."""
-    model, detector = gpen.load_model("preview", device="cpu"), gpen.find_detector("mtcnn")
+    model, detector = gpen.load_model("preview", device="cpu"), gpen.open_detector("mtcnn")
     clean, faces = scaled_portrait(shared_faces() / "us-senate" / "amy-klobuchar.jpg", detector, SIDE)
     left, top = (int(v) - CELL // 2 for v in faces[0].landmarks[0])
     rows: list[Row] = []

@@ -39,7 +39,7 @@ def _group() -> torch.Tensor:
     return torch.from_numpy(np.concatenate(columns, axis=1))[None].float() / 255
 
 
-def _framed(picture: torch.Tensor, selected: gpen.Selected) -> Row:
+def _framed(picture: torch.Tensor, selected: gpen.Selection) -> Row:
     """The picture with the chosen faces framed."""
     pixels = np.ascontiguousarray(to_uint8(picture)[0])
     for face in selected.chosen:

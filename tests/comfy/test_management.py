@@ -179,7 +179,7 @@ def test_pasting_says_why_there_is_nothing_to_paste(pack: ModuleType) -> None:
     """A clip whose crops `restore` lets go would have to be long: here it may keep none."""
     library, pipeline, paste = (sys.modules[f"gpen_pack.{name}"] for name in ("gpen", "gpen.pipeline", "nodes.paste"))
     picture = torch.from_numpy(photograph())[None].float() / 255
-    model, detector = library.load_model("preview", device="cpu"), library.find_detector("mtcnn")
+    model, detector = library.load_model("preview", device="cpu"), library.open_detector("mtcnn")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "MOST_KEPT", 0)
         let_go = library.restore(model, picture, detector).faces

@@ -72,7 +72,7 @@ def test_same_picture_as_the_library(client: Client) -> None:
     run = client.run(graph)
     shown = client.pictures(run, node(graph, "PreviewImage"))[0]
     picture = torch.from_numpy(BAD)[None].float() / 255
-    done = gpen.restore(gpen.load_model("preview", device="cpu"), picture, gpen.find_detector("mtcnn"))
+    done = gpen.restore(gpen.load_model("preview", device="cpu"), picture, gpen.open_detector("mtcnn"))
     # PreviewImage rounds down where the library rounds.
     assert np.abs(shown.astype(int) - to_uint8(done.image[0])).max() <= 1
     assert face_psnr(shown, photograph()) > face_psnr(BAD, photograph()) + 0.3

@@ -33,7 +33,7 @@ class Negative(GPENModel):
         self.runs.append((len(x), self.memory))
         if len(x) > self.room:
             raise self.error
-        return 1 - x if self.task == "segmentation" else -x
+        return 1 - x if self.task.name == "segmentation" else -x
 
 
 def write_small(path: Path) -> Path:

@@ -39,7 +39,7 @@ def test_are_restored_like_any_others(astronaut: torch.Tensor) -> None:
     faces = gpen.restore_faces(gpen.load_model("preview", device="cpu"), astronaut, faces)
     pasted = gpen.paste_faces(astronaut, faces)
     x, y = faces[0].landmarks.mean(0).round().astype(int)
-    assert faces[0].fate == "restored" and pasted.mask[0, y, x] == 1 and pasted.mask[0, 400, 60] == 0
+    assert str(faces[0].outcome) == "restored" and pasted.mask[0, y, x] == 1 and pasted.mask[0, 400, 60] == 0
 
 
 def test_move_with_the_size_of_the_picture(astronaut: torch.Tensor) -> None:

@@ -35,7 +35,7 @@ class SmallCard(GPENModel):
 
 def on_card(file: Path, free: float) -> SmallCard:
     model = gpen.load_model(file, device="cpu")
-    card = SmallCard(model.network, model.name, model.task, model.dtype)
+    card = SmallCard(model.network, model.name, model.task.name, model.dtype)
     card.free = free
     return card
 
