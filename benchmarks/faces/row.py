@@ -20,9 +20,9 @@ class Row:
 
 def at_least(name: str, figure: float, bar: float, words: str = "{:.3g}") -> Row:
     """A row whose figure must reach its bar; `words` is how both are written."""
-    return Row(name, f"≥ {words.format(bar)}", words.format(figure), figure >= bar)
+    return Row(name, f"≥ {words.format(bar)}", words.format(figure), bool(figure >= bar))
 
 
 def at_most(name: str, figure: float, bar: float, words: str = "{:.3g}") -> Row:
     """A row whose figure must not exceed its bar."""
-    return Row(name, f"≤ {words.format(bar)}", words.format(figure), figure <= bar)
+    return Row(name, f"≤ {words.format(bar)}", words.format(figure), bool(figure <= bar))

@@ -38,12 +38,10 @@ TILE_OVERLAP = 192
 # For faces that the picture's edge cuts: its last pixels are continued for this part of its shorter side.
 EDGE_PADDING = 0.2
 # Faces that are too large for the detector are looked for in a copy whose long side is this, a margin around it
-# included: without one, a face that fills the picture to its edges is missed.
-SMALL_COPY = 480
+# included: without one, a face that fills the picture to its edges is missed. So its face is 240 pixels wide at most,
+# which every detector sees, and sees best.
+SMALL_COPY = 360
 SMALL_COPY_PADDING = 0.25
-# A detector takes a face that lies on its side for an upright one, with landmarks that are wrong, and is less sure of
-# it (YuNet 0.84, MTCNN at most 0.997) than of the face turned upright (0.93; 19 of 20 portraits over 0.998). So passes
-# are compared, by the logarithm of the odds; a turned one must be surer by this.
 # Inside a given box there is a face: it is looked at this large, and with less doubt.
 FACE_IN_BOX = 160
 THRESHOLD_IN_BOX = 0.3
@@ -243,7 +241,11 @@ def _is_cut(box: Box, tile: tuple[int, int, int, int], height_width: tuple[int, 
 
 
 def _all_ways_up(pictures: Pictures, upright: Callable[[Pictures], Found]) -> Found:
-    """What is found in pictures as they are and turned by 90°, 180° and 270°; of a face seen twice, the surer one."""
+    """What is found in pictures as they are and turned by 90°, 180° and 270°; of a face seen twice, the surer one.
+
+    A detector takes a face that lies on its side for an upright one, with landmarks that are wrong, and is less sure of
+    it (YuNet 0.84, MTCNN at most 0.997) than of the face turned upright (0.93; 19 of 20 portraits over 0.998).
+    """
     height, width = pictures.shape[1:3]
     seen = [[(log_odds(face.score) + UPRIGHT_BONUS, face) for face in faces] for faces in upright(pictures)]
     for quarters in (1, 2, 3):

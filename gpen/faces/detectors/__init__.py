@@ -45,7 +45,7 @@ _ROWS = (
     ),
     # At 0.8 it takes the hand in NASA's portrait of Eileen Collins for a face. It looks at every size by itself, but
     # misses a face that fills the picture.
-    DetectorKind("mtcnn", threshold=0.9, open=MTCNNDetector, largest_face=1000, second_looks=2),
+    DetectorKind("mtcnn", threshold=0.9, open=MTCNNDetector, largest_face=1000, second_looks=1),
 )
 
 DETECTORS = {row.name: row for row in _ROWS}
