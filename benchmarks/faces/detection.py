@@ -18,7 +18,7 @@ from gpen.faces.detectors import DETECTORS, Detector, DetectorKind
 from gpen.faces.face import Face
 from gpen.faces.sharpness import sharpness
 
-from .portraits import FOLDERS, Pixels, batch, blurred, coded, noisy, people, portrait, resized
+from .portraits import FOLDERS, SIDE, Pixels, batch, blurred, coded, noisy, people, portrait, resized
 from .row import Row, at_least, at_most
 
 AT_HAND = ("yunet", "retinaface_mobilenet0.25", "mtcnn")
@@ -62,7 +62,7 @@ def true_face(file: Path) -> Face:
     faces = [max(found(pixels, name, threshold=0.6), key=lambda face: face.size) for name in AT_HAND]
     landmarks = np.mean([face.landmarks for face in faces], axis=0)
     small = gpen.Faces((replace(faces[0], landmarks=landmarks),), 512, 512, 1)
-    return small.scaled_to(1024, 1024)[0]
+    return small.scaled_to(SIDE, SIDE)[0]
 
 
 def width_of(face: Face) -> float:
@@ -80,7 +80,7 @@ def found_once(name: str, count: int = 60) -> Row:
             # What is found with the higher threshold is what is surer among these: the surest comes first.
             for threshold in (ADVISED, DETECTORS[name].threshold):
                 sure = [face for face in faces if face.score >= threshold]
-                scale = side / 1024
+                scale = side / SIDE
                 right.append(len(sure) == 1 and overlap(sure[0].box, tuple(v * scale for v in expected)) > 0.4)
     sides = f"{SIDES[0]} to {SIDES[-1]}"
     return at_least(f"{name}: found exactly once, {len(right)} looks, sides {sides}", np.mean(right), 0.99, "{:.2%}")
@@ -89,8 +89,8 @@ def found_once(name: str, count: int = 60) -> Row:
 @cache
 def true_box(file: Path) -> tuple[float, float, float, float]:
     """The box of the one face of a portrait, by a detector that knows its size, in pixels of 1024."""
-    (face,) = found(portrait(file, 384), "yunet", second_look=False)
-    left, top, right, bottom = (v * 1024 / 384 for v in face.box)
+    face = max(found(portrait(file, 384), "yunet", second_look=False), key=lambda face: face.size)
+    left, top, right, bottom = (v * SIDE / 384 for v in face.box)
     return left, top, right, bottom
 
 
@@ -131,8 +131,8 @@ def threshold_near_zero(name: str) -> Row:
 
 def damaged(file: Path, width: float, seed: int) -> tuple[Pixels, float]:
     """A portrait whose face is so wide, with noise of 0.04 and as a JPEG of 50; and its scale."""
-    side = round(1024 * width / width_of(true_face(file)))
-    return coded(noisy(portrait(file, side), 0.04, seed), 50), side / 1024
+    side = round(SIDE * width / width_of(true_face(file)))
+    return coded(noisy(portrait(file, side), 0.04, seed), 50), side / SIDE
 
 
 def turned(pixels: Pixels, degrees: float) -> tuple[Pixels, np.ndarray]:
@@ -242,12 +242,16 @@ def sharpnesses(file: Path, width: int, damage: str) -> tuple[float, float]:
 
 
 @cache
+def whole_face(file: Path) -> Face:
+    """The face in pixels of its portrait."""
+    face = max(found(portrait(file, 384), "yunet"), key=lambda face: face.size)
+    return gpen.Faces((face,), 384, 384, 1).scaled_to(SIDE, SIDE)[0]
+
+
 def head(file: Path) -> Face:
     """The face in pixels of `surroundings`."""
-    (face,) = found(portrait(file, 384), "yunet")
-    face = gpen.Faces((face,), 384, 384, 1).scaled_to(1024, 1024)[0]
-    left, top = corner(face)
-    return replace(face, landmarks=face.landmarks - [left, top])
+    face = whole_face(file)
+    return replace(face, landmarks=face.landmarks - corner(face))
 
 
 def corner(face: Face) -> tuple[int, int]:
@@ -259,8 +263,7 @@ def corner(face: Face) -> tuple[int, int]:
 @cache
 def surroundings(file: Path) -> Pixels:
     """The square twice as wide as the face, its edge continued beyond the portrait."""
-    (face,) = found(portrait(file, 384), "yunet")
-    face = gpen.Faces((face,), 384, 384, 1).scaled_to(1024, 1024)[0]
+    face = whole_face(file)
     left, top = corner(face)
     side = round(2 * width_of(face))
     matrix = np.array([[1.0, 0, -left], [0, 1, -top]])
