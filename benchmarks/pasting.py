@@ -11,8 +11,7 @@ import torch
 import gpen
 from gpen.faces.alignment import GPEN_TEMPLATE, align, template
 from tests.support.faces import after_of, crop_of, paste_mask
-
-from .measure import interleaved
+from tests.support.measure import interleaved
 
 WIDTH, HEIGHT, FACES, SIZE = 3840, 1642, 29, 512
 COLUMNS = 10

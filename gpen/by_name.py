@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import DetectorError, SettingError
+from .errors import DetectorError, SettingError, advice_on_out_of_memory
 from .faces import detectors
 from .faces.detect import find_faces
 from .faces.detectors import DETECTORS, Detector, Place, on_cpu
@@ -25,6 +25,7 @@ from .weights.locate import Folders, find, locate
 log = logging.getLogger(__name__)
 
 
+@advice_on_out_of_memory("to load the model", "choose precision fp16 or fp8, or a smaller model")
 def load_model(
     file: str | os.PathLike[str],
     *,

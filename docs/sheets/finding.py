@@ -10,8 +10,9 @@ from skimage import data
 import gpen
 from gpen.faces.preview import draw_faces
 from gpen.image.picture import to_uint8
+from tests.support.photograph import shared_faces
 
-from ..pictures import Row, captioned, portrait, scaled, shared_faces
+from ..pictures import Row, captioned, portrait, scaled
 
 WIDTH = 640
 WALL = 205

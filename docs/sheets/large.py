@@ -3,10 +3,11 @@
 import torch
 
 import gpen
-from benchmarks.large_faces import DAMAGES, scaled_portrait, ways
 from gpen.image.picture import to_uint8
+from tests.support.large_faces import DAMAGES, scaled_portrait, ways
+from tests.support.photograph import shared_faces
 
-from ..pictures import Row, captioned, shared_faces
+from ..pictures import Row, captioned
 
 SIDE = 1000
 """Of the face's crop: to the preview model what 2,000 pixels are to a network of 512."""

@@ -12,8 +12,9 @@ import gpen
 from gpen.image.files import read_picture
 from gpen.image.picture import to_uint8
 from tests.support.faces import crop_of, with_after
+from tests.support.photograph import shared_faces
 
-from ..pictures import Row, captioned, shared_faces
+from ..pictures import Row, captioned
 
 SIDE = 320
 

@@ -7,19 +7,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import PictureError, SettingError
+from .given import GivenPicture, as_tensor
 
 
-def as_rgb(picture: Tensor) -> Tensor:
+def as_rgb(picture: GivenPicture) -> Tensor:
     """Pictures (B, H, W, C), C being 1 (grey), 3 (RGB) or 4 (RGB and alpha) → (B, H, W, 3) float32 on the CPU.
 
-    Values are taken as they are, 0..1 expected; alpha is dropped. A float32 RGB picture on the CPU is returned itself.
+    Arrays of numpy, Pillow's pictures and picture files are taken as well; see `as_tensor`.
+
+    Values are taken as they are, 0..1 expected; alpha is dropped, and comes back by `with_alpha_of`. A float32 RGB
+    picture on the CPU is returned itself.
 
     Raises `PictureError` for another shape or type, for a picture without pixels, and for values that are not finite.
     """
-    if not isinstance(picture, Tensor):
-        raise PictureError(
-            f"expected a picture as a torch tensor (batch, height, width, 3), got {type(picture).__name__}"
-        )
+    picture = as_tensor(picture)
     if picture.ndim != 4 or picture.shape[3] not in (1, 3, 4):
         raise PictureError(
             "expected pictures as (batch, height, width, channels) with 1, 3 or 4 channels, "
@@ -38,6 +39,11 @@ def as_rgb(picture: Tensor) -> Tensor:
             "the step before it went wrong, often a VAE decoded in half precision"
         )
     return picture[..., :3] if picture.shape[3] > 1 else picture.expand(-1, -1, -1, 3)
+
+
+def with_alpha_of(given: Tensor, result: Tensor) -> Tensor:
+    """What was made (B, H, W, 3) of pictures (B, H, W, C), with their alpha as it was; itself where they have none."""
+    return result if given.shape[3] < 4 else torch.cat([result, given[..., 3:].detach().to(result)], dim=3)
 
 
 def as_mask(mask: Tensor | None, picture: Tensor) -> Tensor | None:

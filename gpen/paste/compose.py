@@ -19,9 +19,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..errors import SettingError
+from ..errors import SettingError, advice_on_out_of_memory
 from ..faces.face import Crop, Face, Faces
-from ..image.picture import as_mask, as_rgb
+from ..image.picture import as_mask, as_rgb, with_alpha_of
 from ..image.warp import Matrix, Pixels, footprint, inverse, scale_of, smoothed
 from ..options import settled
 from ..progress import Progress
@@ -42,11 +42,12 @@ class Pasted:
     """Pictures with their restored faces in them."""
 
     image: Tensor
-    """(B, H, W, 3) float32 in 0..1, on the CPU"""
+    """(B, H, W, 3) float32 in 0..1, on the CPU; (B, H, W, 4) where the pictures came with alpha"""
     mask: Tensor
     """(B, H, W) float32 in 0..1: how much of each pixel comes from a restored face"""
 
 
+@advice_on_out_of_memory("to paste the faces", "give fewer or smaller pictures at a time")
 def paste_faces(
     picture: Tensor,
     faces: Faces,
@@ -78,7 +79,7 @@ def paste_faces(
     """
     settings = settled(PasteSettings, settings, changes)
     check_parser(settings, parser)
-    picture = as_rgb(picture)
+    given, picture = picture, as_rgb(picture)
     placed = faces.placed_on(picture)
     image, shares = torch.empty_like(picture, memory_format=torch.contiguous_format), torch.empty(picture.shape[:3])
     allowed, texture = as_mask(custom_mask, picture), as_mask(keep_texture, picture)
@@ -100,7 +101,7 @@ def paste_faces(
             texture=_of(texture, frame),
             on_progress=count,
         )
-    return Pasted(image, shares)
+    return Pasted(with_alpha_of(given, image), shares)
 
 
 def check_parser(settings: PasteSettings, parser: Parser | None) -> None:

@@ -11,6 +11,7 @@ import gpen
 from gpen.faces.exchange import segments
 from gpen.faces.report import describe
 from gpen.image.picture import to_uint8
+from tests.support.faces import after_of, crop_of
 from tests.support.graphs import assert_shows, find, load, network, restore, say, show, text
 from tests.support.photograph import group, photograph, tensor, tilted
 from tools.client import Client, Graph, Node, NodeFailed, Pixels

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import gpen
-from benchmarks.measure import peak_bytes
 from gpen.paste.parsers import CLASSES, PARTS, bisenet_scores, parsenet_scores, read_parser
+from tests.support.measure import peak_bytes
 from tests.support.photograph import photograph
 
 FILES = {"parse": "parsing_bisenet.pth", "official": "parsing_parsenet.pth"}

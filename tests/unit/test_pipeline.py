@@ -9,6 +9,7 @@ from skimage import data
 
 import gpen
 from gpen.faces.alignment import template
+from gpen.faces.report import describe
 from tests.support.networks import Negative
 
 
@@ -132,11 +133,13 @@ def test_other_errors_are_not_swallowed(astronaut: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("dress", [lambda x: x[..., :1], lambda x: torch.cat([x, x[..., :1]], 3)])
-def test_grey_and_alpha_come_back_as_rgb(
+def test_grey_comes_back_as_rgb_and_alpha_as_it_was(
     astronaut: torch.Tensor, dress: Callable[[torch.Tensor], torch.Tensor]
 ) -> None:
-    done = gpen.restore(Negative(), dress(astronaut), gpen.open_detector("mtcnn"))
-    assert done.image.shape == (1, 512, 512, 3) and done.image.dtype == torch.float32
+    picture = dress(astronaut)
+    done = gpen.restore(Negative(), picture, "mtcnn")
+    assert torch.equal(done.image[..., 3:], picture[..., 3:])
+    assert done.image.shape[:3] == (1, 512, 512) and done.image.dtype == torch.float32
     assert done.mask.shape == (1, 512, 512)
     assert done.mask.max() > 0.9
 
@@ -145,3 +148,21 @@ def test_no_face_gives_the_very_picture_back() -> None:
     coffee = torch.from_numpy(data.coffee())[None].float() / 255
     done = gpen.restore(Negative(), coffee, gpen.open_detector("mtcnn"))
     assert torch.equal(done.image, coffee) and done.mask.max() == 0 and len(done.faces) == 0
+
+
+def test_grain_is_the_same_step_by_step(astronaut: torch.Tensor) -> None:
+    clip, model = astronaut.repeat(3, 1, 1, 1), Negative()
+    in_a_row = gpen.restore(model, clip, "mtcnn", paste=gpen.PasteSettings(grain=1)).image
+    restored = gpen.restore_faces(model, clip, gpen.detect_faces(clip, "mtcnn"))
+    assert torch.equal(gpen.paste_faces(clip, restored, grain=1).image, in_a_row)
+    assert not torch.equal(in_a_row[0], in_a_row[1]), "each frame has grain of its own"
+
+
+def test_a_face_keeps_its_number(astronaut: torch.Tensor) -> None:
+    found = faces_at((0, 20, 20), (0, 120, 20), (0, 220, 20), (0, 320, 20))
+    chosen = gpen.select_faces(found, indices="3-4").chosen
+    restored = gpen.restore_faces(Negative(), astronaut, chosen)
+    tracked = gpen.track_faces(restored)
+    for faces in (chosen, restored, tracked, tracked.scaled_to(100, 100)):
+        assert [face.number for face in faces] == [3, 4]
+        assert "#3 " in describe(faces) and "#1 " not in describe(faces)

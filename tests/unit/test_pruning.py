@@ -9,8 +9,6 @@ import pytest
 import torch
 
 import gpen
-from benchmarks.measure import peak_bytes, psnr
-from benchmarks.table import random_checkpoint
 from gpen.cli import main
 from gpen.image.picture import to_uint8
 from gpen.model.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -23,6 +21,8 @@ from gpen.prune.prune import PRUNING, parameters, prune
 from gpen.prune.synthetic_faces import synthetic_faces
 from gpen.restorers.gpen import build_network
 from gpen.weights.catalogue import PREVIEW
+from tests.support.measure import peak_bytes, psnr
+from tests.support.networks import random_checkpoint
 from tests.support.photograph import Damage, damaged, face_psnr, photograph
 
 TOLERANCE = 1e-5

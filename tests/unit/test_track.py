@@ -9,13 +9,13 @@ import torch
 from skimage import data
 
 import gpen
-from benchmarks.flicker import flicker, still_clip
 from gpen.faces.alignment import template
 from gpen.faces.detectors import DetectorKind
 from gpen.faces.face import Face, Faces
 from gpen.faces.report import describe
 from gpen.faces.select import select_faces
 from gpen.faces.track import track_faces
+from tests.support.clips import flicker, still_clip
 from tests.support.networks import Negative
 
 # Where YuNet finds the face in the benchmark's clip.

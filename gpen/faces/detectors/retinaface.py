@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ...errors import DetectorError, is_out_of_memory
+from ...model.checkpoint import read_tensors
 from ..face import Face
 from .kind import DetectorKind, Pictures, Place
 
@@ -38,8 +39,7 @@ class RetinaFaceDetector:
                 "install it with: pip install facexlib, or choose another detector"
             ) from error
         try:
-            state = torch.load(weights, map_location="cpu", weights_only=True)
-            self.network.load_state_dict({key.removeprefix("module."): value for key, value in state.items()})
+            self.network.load_state_dict(read_tensors(weights)[0])
         except Exception as error:  # whatever torch and pickle raise for a file that is something else
             raise DetectorError(f"{weights} does not hold {kind.name}: {error}; delete it to fetch it again") from error
 
