@@ -130,7 +130,8 @@ def paste_frame(
     masks = [None if mask is None else mask.numpy() for mask in (allowed, texture)]
     for face, crop in pending:
         # The same grain at every run, and another one in each frame of a clip.
-        job = Job(crop, face.weight, settings, picture.numpy(), *masks, seed=face.key)
+        replaced = face.outcome.kind == "replaced"
+        job = Job(crop, face.weight, settings, picture.numpy(), *masks, seed=face.key, replaced=replaced)
         _paste(job, mask_of_job(job, parser), image.numpy(), shares.numpy())
     # A mask of 1 shows `strength` of the restored face; the rest is the face as it was.
     return image, shares.mul_(settings.strength)
@@ -178,6 +179,7 @@ def _paste(job: Job, mask: Shape, image: Pixels, shares: Shape) -> None:
         weight = share * opacity
         blend *= cv2.merge([weight, weight, weight])
         blend += under
+        np.clip(blend, 0, 1, out=blend)  # sums of numbers in 0..1 are off by their rounding
         # Many times faster than NumPy's assignment with a mask; it writes into the array that it is given.
         cv2.copyTo(blend, covered.view(np.uint8), image[here])
         cv2.copyTo(share_after, covered.view(np.uint8), share_before)
