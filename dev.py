@@ -1,13 +1,17 @@
 """Development commands. They need Python 3.10 or newer and do all their own set-up:
 
+    python dev.py install PATH/TO/ComfyUI
+                           put this pack into a ComfyUI, and what is missing into that ComfyUI's own Python; with
+                           --dry-run say what would be done
     python dev.py demo     restore a photograph in a real ComfyUI
     python dev.py tests    run the checks and all tests; what follows goes to pytest: python dev.py tests -k paste
     python dev.py lint     run the checks alone
     python dev.py package  run the Comfy registry's own check of the pack alone
+    python dev.py faults   try everything that may go wrong, for about ten minutes, and print what held
     python dev.py lowest   run the library's tests with the oldest versions that requirements.txt allows
 
-The commands are the sessions of noxfile.py. nox and uv are installed into .nox/, everything else into an environment
-beside them; nothing is installed anywhere else.
+All but the first are the sessions of noxfile.py. nox and uv are installed into .nox/, everything else into an
+environment beside them; nothing is installed anywhere else.
 """
 
 from __future__ import annotations  # an old Python must get as far as the message that it is too old
@@ -21,6 +25,7 @@ ROOT = Path(__file__).resolve().parent
 TOOLS = ("nox==2026.10.20", "uv==0.13.9")
 COMMANDS = {
     "demo": ("demo",),
+    "faults": ("faults",),
     "lint": ("lint",),
     "lowest": ("lowest",),
     "package": ("package",),
@@ -31,6 +36,10 @@ COMMANDS = {
 def main() -> int:
     if sys.version_info < (3, 10):  # noqa: UP036
         return _fail(f"Python 3.10 or newer is needed, and this is {sys.version_info[0]}.{sys.version_info[1]}.")
+    if sys.argv[1:2] == ["install"]:
+        from tools.install import main as install  # not before the message above
+
+        return install(sys.argv[2:])
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
         return _fail(__doc__ or "")
     command, *arguments = sys.argv[1:]

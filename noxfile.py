@@ -10,6 +10,8 @@ nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["lint", "tests"]
 
+# The newest version of ComfyUI's web page that the ComfyUI of the tests can serve.
+FRONTEND = "1.58.1"
 # One environment for all sessions: it holds gigabytes.
 PYTHON = Path(".nox/environment") / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
@@ -24,9 +26,10 @@ def environment(session: nox.Session) -> None:
 
 @nox.session(python=False, requires=["environment"])
 def lint(session: nox.Session) -> None:
-    """Style, formatting and types."""
+    """Style, formatting, the direction of imports, and types."""
     run(session, "ruff", "check")
     run(session, "ruff", "format", "--check")
+    session.run(str(PYTHON.with_name("lint-imports")), external=True)
     # The types of ComfyUI's API are read from its source, which this fetches.
     run(session, "tools.comfyui")
     run(session, "pyright", "--pythonpath", str(PYTHON))
@@ -34,8 +37,16 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=False, requires=["environment"])
 def tests(session: nox.Session) -> None:
-    """All tests; arguments after -- go to pytest."""
+    """All tests; arguments after -- go to pytest. What people see is tested once more on the newest page."""
     run(session, "pytest", *session.posargs)
+    if not session.posargs and not os.environ.get("COMFYUI_PATH"):
+        run(session, "pytest", "tests/browser", COMFYUI_FRONTEND=FRONTEND)
+
+
+@nox.session(python=False, requires=["environment"])
+def faults(session: nox.Session) -> None:
+    """Everything that may go wrong, on purpose; the tests try a part of it."""
+    run(session, "pytest", "tests/faults", *session.posargs, FAULTS="all")
 
 
 @nox.session(python=False, requires=["environment"])
@@ -68,6 +79,6 @@ def demo(session: nox.Session) -> None:
     run(session, "tools.demo")
 
 
-def run(session: nox.Session, module: str, *arguments: str) -> None:
+def run(session: nox.Session, module: str, *arguments: str, **environment: str) -> None:
     """Run a module with the environment's Python."""
-    session.run(str(PYTHON), "-m", module, *arguments, external=True)
+    session.run(str(PYTHON), "-m", module, *arguments, external=True, env=environment)

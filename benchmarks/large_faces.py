@@ -6,77 +6,25 @@ size in tiles. What is nearest to the undamaged portrait, by PSNR and SSIM over 
 """
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
 import gpen
-from docs.pictures import shared_faces
-from gpen.faces.alignment import align
 from gpen.faces.detectors import Detector
 from gpen.faces.face import Faces
-from gpen.image.files import read_picture
-from gpen.image.warp import scale_of
 from gpen.restorers.gpen import GPENModel
-from training.degrade import jpeg
+from tests.support.large_faces import DAMAGES, Pixels, scaled_portrait, ways
+from tests.support.photograph import shared_faces
 
 SIDES = (1000, 2000)
 """Of the crop: to the preview, of 256 pixels, the first is what 2,000 pixels are to a network of 512."""
 MIDDLE = 0.3
 """Half of the square that is compared, in sides of the crop: from the brow to the chin."""
 RESULTS = Path(__file__).parent / "large_faces.md"
-
-Pixels = np.ndarray
-"""(H, W, 3) float32 in 0..1"""
-
-
-def noisy(pixels: Pixels, sigma: float) -> Pixels:
-    noise = np.random.default_rng(0).standard_normal(pixels.shape, np.float32)
-    return (pixels + noise * np.float32(sigma)).clip(0, 1)
-
-
-def enlarged(pixels: Pixels, times: int) -> Pixels:
-    """As an upscaler is given it: small, compressed, and made large again."""
-    height, width = pixels.shape[:2]
-    small = cv2.resize(pixels, (width // times, height // times), interpolation=cv2.INTER_AREA)
-    return cv2.resize(jpeg(small, 80), (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
-
-
-DAMAGES: dict[str, Callable[[Pixels], Pixels]] = {
-    "none": lambda pixels: pixels,
-    "noise, σ = 0.05": lambda pixels: noisy(pixels, 0.05),
-    "noise and JPEG": lambda pixels: jpeg(noisy(pixels, 0.1), 40),
-    "blur, σ = 6": lambda pixels: noisy(cv2.GaussianBlur(pixels, (0, 0), 6), 0.01),
-    "enlarged 8×": lambda pixels: enlarged(pixels, 8),
-    "enlarged 16×": lambda pixels: enlarged(pixels, 16),
-}
-
-
-def ways(model: GPENModel, picture: Tensor, faces: Faces) -> dict[str, Tensor]:
-    """The picture with its face restored in each way."""
-    whole, tiled = (gpen.restore_faces(model, picture, faces, tiles=tiles) for tiles in (False, True))
-    return {
-        "as it came": picture,
-        "the network's pixels": gpen.paste_faces(picture, whole, large_faces="off").image,
-        "detail kept": gpen.paste_faces(picture, whole).image,
-        "in tiles": gpen.paste_faces(picture, tiled).image,
-    }
-
-
-def scaled_portrait(file: Path, detector: Detector, side: int) -> tuple[Tensor, Faces]:
-    """A portrait (1, H, W, 3) whose face's crop is `side` pixels wide, and its face."""
-    picture = read_picture(file).rgb
-    faces = gpen.detect_faces(picture, detector)
-    scale = side / scale_of(align(faces[0].landmarks, 1)[1])
-    height, width = (round(length * scale) for length in picture.shape[1:3])
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LANCZOS4
-    pixels = np.asarray(cv2.resize(picture[0].numpy(), (width, height), interpolation=how), np.float32)
-    return torch.from_numpy(pixels.clip(0, 1))[None], faces.scaled_to(width, height)
 
 
 def middle(picture: Tensor, faces: Faces, side: int) -> Pixels:
@@ -115,7 +63,7 @@ def main() -> None:
     options = parser.parse_args()
     files = sorted((shared_faces() / "us-senate").glob("*.jpg"))
     files = files[:: max(1, len(files) // options.people)][: options.people]
-    model, detector = gpen.load_model(options.model, device="cpu"), gpen.find_detector("mtcnn")
+    model, detector = gpen.load_model(options.model, device="cpu"), gpen.open_detector("mtcnn")
     lines = [
         f"PSNR in dB / SSIM against the undamaged portrait, over the middle of the face: {len(files)} portraits,",
         f"restored by {model.name} ({model.size} pixels). The portraits have 1024 pixels and show nothing finer.",

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from gpen.model.config import GPENConfig
 from gpen.model.network import GPEN
+from tests.support.measure import interleaved
 
-from .measure import interleaved
 from .table import machine
 
 RESULTS = Path(__file__).parent / "layouts.md"

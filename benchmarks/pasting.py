@@ -9,10 +9,9 @@ import numpy as np
 import torch
 
 import gpen
-from gpen.faces.alignment import align, template
-from gpen.paste.masks import mask_of
-
-from .measure import interleaved
+from gpen.faces.alignment import GPEN_TEMPLATE, align, template
+from tests.support.faces import after_of, crop_of, paste_mask
+from tests.support.measure import interleaved
 
 WIDTH, HEIGHT, FACES, SIZE = 3840, 1642, 29, 512
 COLUMNS = 10
@@ -27,9 +26,9 @@ def scene() -> tuple[torch.Tensor, gpen.Faces]:
         side = 260 + 8 * (index % 7)
         landmarks = template(side) + np.array([index % COLUMNS * 370 + 20, index // COLUMNS * 500 + 60])
         left, top, right, bottom = (*landmarks.min(0).tolist(), *landmarks.max(0).tolist())
-        crop = torch.rand(SIZE, SIZE, 3, generator=generator)
-        matrix = align(landmarks, SIZE)[1]
-        faces.append(gpen.Face(0, (left, top, right, bottom), landmarks, 0.9, crop, 1 - crop, matrix, "restored"))
+        pixels = torch.rand(SIZE, SIZE, 3, generator=generator)
+        crop = gpen.Crop(pixels, align(landmarks, SIZE)[1], GPEN_TEMPLATE, after=1 - pixels)
+        faces.append(gpen.Face(0, (left, top, right, bottom), landmarks, 0.9, crop=crop))
     return picture, gpen.Faces(tuple(faces), WIDTH, HEIGHT, 1)
 
 
@@ -39,9 +38,9 @@ def whole_frames(picture: torch.Tensor, faces: gpen.Faces, settings: gpen.PasteS
     size = (frame.shape[1], frame.shape[0])
     pasted, shares = np.zeros_like(frame), np.zeros(frame.shape[:2], np.float32)
     for face in faces:
-        assert face.restored is not None and face.crop_to_picture is not None
-        share = cv2.warpAffine(mask_of(face, settings), face.crop_to_picture, size, flags=cv2.INTER_LINEAR)
-        warped = cv2.warpAffine(face.restored.numpy(), face.crop_to_picture, size, flags=cv2.INTER_LINEAR)
+        matrix, restored = crop_of(face).crop_to_picture, after_of(face)
+        share = cv2.warpAffine(paste_mask(face, mask=settings.mask), matrix, size, flags=cv2.INTER_LINEAR)
+        warped = cv2.warpAffine(restored.numpy(), matrix, size, flags=cv2.INTER_LINEAR)
         wins = share > shares
         shares[wins], pasted[wins] = share[wins], warped[wins]
     return frame * (1 - shares[..., None]) + pasted * shares[..., None]

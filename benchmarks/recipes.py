@@ -21,10 +21,11 @@ from gpen.model.config import GPENConfig
 from gpen.prune.prune import prune
 from gpen.restore.tiles import restore_tiled
 from gpen.restorers.gpen import load_network
+from tests.support.measure import interleaved, peak_bytes, psnr
+from tests.support.networks import random_checkpoint
+from tests.support.reference import PlainGPEN
 
-from .measure import interleaved, peak_bytes, psnr
-from .reference import PlainGPEN
-from .table import bytes_of, machine, random_checkpoint
+from .table import bytes_of, machine
 
 SIZE, OVERLAP, SHARE = 512, 64, 0.25
 PORTRAIT = (1920, 1080)

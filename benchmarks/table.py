@@ -15,10 +15,11 @@ from gpen.model.precision import choose_precision
 from gpen.model.strips import run_in_strips
 from gpen.prune.prune import prune
 from gpen.restorers.gpen import build_network
+from tests.support.measure import Timing, interleaved, peak_bytes, psnr
+from tests.support.networks import random_checkpoint
+from tests.support.reference import PlainGPEN
 
 from . import onnx
-from .measure import Timing, interleaved, peak_bytes, psnr
-from .reference import PlainGPEN
 
 MEMORIES = ("normal", "low")
 
@@ -36,24 +37,6 @@ class Row:
     weights: int
     psnr: float | None
     """Against the plain execution in float32, in dB; infinite where nothing differs."""
-
-
-def random_checkpoint(config: GPENConfig, seed: int = 0) -> dict[str, Tensor]:
-    """Official tensors as training starts from, but with biases and feature weights that are not zero."""
-    generator = torch.Generator().manual_seed(seed)
-    tensors: dict[str, Tensor] = {}
-    for name, shape in config.official_shapes().items():
-        tensor = torch.randn(shape, generator=generator)
-        if name.endswith("modulation.bias"):
-            tensor = torch.ones(shape)
-        elif name.startswith("generator.style"):
-            tensor = tensor * 100  # undone by the learning rate multiplier 0.01
-        elif name.endswith("bias"):
-            tensor = tensor * 0.1
-        elif name.endswith("noise.weight"):
-            tensor = tensor.abs() * 0.3
-        tensors[name] = tensor
-    return tensors
 
 
 @torch.no_grad()

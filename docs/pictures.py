@@ -3,7 +3,6 @@
 The topics are "demo" and the files of `docs/sheets`; without one, all are made.
 """
 
-import os
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 import gpen
 from gpen.image.files import write_picture
 from gpen.image.picture import to_uint8
+from tests.support.photograph import shared_faces
 from tools.demo import damaged_photograph
 
 from . import sheets
@@ -62,7 +62,7 @@ def main(topics: Sequence[str]) -> None:
 def demo(_: str) -> None:
     """The demo's photograph before and after, by the preview model: side by side."""
     damaged = torch.from_numpy(damaged_photograph().copy())[None].float() / 255
-    restored = gpen.restore(gpen.load_model("preview"), damaged, gpen.find_detector("mtcnn")).image
+    restored = gpen.restore(gpen.load_model("preview"), damaged, gpen.open_detector("mtcnn")).image
     write_picture(DOCS / "demo.jpg", torch.cat([damaged, restored], dim=2))
     _for_the_registry(*(Image.fromarray(to_uint8(picture[0])) for picture in (damaged, restored)))
 
@@ -153,14 +153,6 @@ def scaled(picture: Row, width: int) -> Row:
     """The same picture, `width` wide."""
     height = round(picture.shape[0] * width / picture.shape[1])
     return np.array(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
-
-
-def shared_faces() -> Path:
-    """The public-domain portraits that lie beside the repository (`$SHARED`); says so where they are absent."""
-    faces = Path(os.environ.get("SHARED") or DOCS.parents[1] / "shared") / "faces"
-    if not faces.is_dir():
-        sys.exit(f"error: this sheet needs the portraits, and there is no folder {faces}: name its parent in SHARED")
-    return faces
 
 
 def portrait(file: str | Path, side: int) -> Row:

@@ -20,6 +20,7 @@ from .errors import (
     OutOfMemory,
     PictureError,
     SettingError,
+    VideoError,
 )
 from .faces.crops import face_crops, replace_crops
 from .faces.face import Crop, Face, Faces, Outcome
@@ -27,6 +28,7 @@ from .faces.landmarks import faces_from_landmarks
 from .faces.passes import DetectSettings
 from .faces.select import Selection, SelectSettings, select_faces
 from .faces.track import TrackSettings, track_faces
+from .image.files import PictureFile, read_picture, write_picture
 from .image.lens import correct_lens
 from .paste.compose import paste_faces
 from .paste.settings import PasteSettings
@@ -36,6 +38,7 @@ from .restore.plan import RestoreSettings
 from .restore.tiles import restore_tiled
 from .restore.whole import restore_aligned
 from .version import __version__
+from .video.restore import RestoredVideo, restore_video
 
 __all__ = [
     "CheckpointError",
@@ -51,11 +54,14 @@ __all__ = [
     "Outcome",
     "PasteSettings",
     "PictureError",
+    "PictureFile",
     "RestoreSettings",
+    "RestoredVideo",
     "SelectSettings",
     "Selection",
     "SettingError",
     "TrackSettings",
+    "VideoError",
     "__version__",
     "correct_lens",
     "detect_faces",
@@ -65,11 +71,14 @@ __all__ = [
     "open_detector",
     "open_parser",
     "paste_faces",
+    "read_picture",
     "replace_crops",
     "restore",
     "restore_aligned",
     "restore_faces",
     "restore_tiled",
+    "restore_video",
     "select_faces",
     "track_faces",
+    "write_picture",
 ]

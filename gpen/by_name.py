@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import DetectorError, SettingError
+from .errors import DetectorError, SettingError, advice_on_out_of_memory
 from .faces import detectors
 from .faces.detect import find_faces
 from .faces.detectors import DETECTORS, Detector, Place, needs_weights, on_cpu
@@ -32,6 +32,7 @@ DETECTOR_FILES = {
 """Detector → its name in the catalogue."""
 
 
+@advice_on_out_of_memory("to load the model", "choose precision fp16 or fp8, or a smaller model")
 def load_model(
     file: str | os.PathLike[str],
     *,

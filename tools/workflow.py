@@ -10,7 +10,9 @@ from typing import Any
 
 from .client import Prompt
 
-WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+DYNAMIC = "COMFY_DYNAMICCOMBO_V3"
+"""A combo of newer versions whose choice decides which further inputs there are; in prompts these are "combo.input"."""
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC}
 NOTES = {"Note", "MarkdownNote"}
 
 
@@ -49,23 +51,32 @@ def _inputs(
         raise WorkflowError(f"{what} is muted or bypassed")
     # Values are stored without names, in the order of the node's inputs; those of linked inputs are stored as well.
     values = list(node.get("widgets_values", []))
-    inputs: dict[str, Any] = {}
-    optional = object_info[node["type"]]["input"].get("optional", {})
-    for name, options in widgets(object_info[node["type"]]):
-        if not values and name in optional and "default" in options:
-            inputs[name] = options["default"]  # as the page does for what came after the workflow was stored
-            continue
-        if not values:
-            raise WorkflowError(f"{what} has no value for its input {name!r}: store the workflow again")
-        inputs[name] = values.pop(0)
-        if options.get("control_after_generate"):
-            values.pop(0)  # what the page does with a seed between two runs
-        if uploads(options):
-            values.pop(0)  # the upload button
+    inputs = _widget_values(what, object_info[node["type"]], values)
     if values:
         raise WorkflowError(f"{what} has values left over, {values}: store the workflow again")
     linked = {entry["name"]: links[entry["link"]] for entry in node.get("inputs", []) if entry["link"] is not None}
     return inputs | linked
+
+
+def _widget_values(what: str, info: dict[str, Any], values: list[Any], prefix: str = "") -> dict[str, Any]:
+    """Take the values of a node's widgets off the list."""
+    inputs: dict[str, Any] = {}
+    optional = info["input"].get("optional", {})
+    for name, options in widgets(info):
+        if not values and name in optional and "default" in options:
+            inputs[prefix + name] = options["default"]  # as the page does for what came after the workflow was stored
+            continue
+        if not values:
+            raise WorkflowError(f"{what} has no value for its input {prefix + name!r}: store the workflow again")
+        value = inputs[prefix + name] = values.pop(0)
+        if options.get("control_after_generate"):
+            values.pop(0)  # what the page does with a seed between two runs
+        if uploads(options):
+            values.pop(0)  # the upload button
+        for choice in options.get("options", ()):
+            if isinstance(choice, dict) and choice["key"] == value:
+                inputs |= _widget_values(what, {"input": choice["inputs"]}, values, f"{prefix}{name}.")
+    return inputs
 
 
 def inputs_of(info: dict[str, Any]) -> dict[str, list[Any]]:
@@ -79,7 +90,8 @@ def widgets(info: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     for name, (kind, *rest) in inputs_of(info).items():
         options = rest[0] if rest else {}
         # Old nodes give a list of choices as the kind.
-        if (isinstance(kind, list) or kind in WIDGETS) and not options.get("forceInput"):
+        seen = not options.get("forceInput") and not options.get("hidden")
+        if (isinstance(kind, list) or kind in WIDGETS) and seen:
             found.append((name, options))
     return found
 

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 import gpen
-from benchmarks.flicker import flicker, still_clip
 from gpen.image.picture import to_uint8
+from tests.support.clips import flicker, still_clip
 
 from ..pictures import Row, captioned, scaled
 

@@ -10,8 +10,9 @@ from skimage import data
 import gpen
 from gpen.faces.preview import draw_faces
 from gpen.image.picture import to_uint8
+from tests.support.photograph import shared_faces
 
-from ..pictures import Row, captioned, portrait, scaled, shared_faces
+from ..pictures import Row, captioned, portrait, scaled
 
 WIDTH = 640
 WALL = 205
@@ -22,10 +23,10 @@ def make() -> list[Row]:
     drawing, box = _drawing()
     cut = data.astronaut()[:200, 215:]
     return [
-        _row(_lying(), "rotated = off", "rotated = on", search=gpen.Search(rotated=True)),
-        _row(cut, "edges = off", "edges = on", search=gpen.Search(edges=True)),
-        _row(_crowd(), "tiny_faces = off", "tiny_faces = on", search=gpen.Search(tiny_faces=True)),
-        _row(_small(), "size = long side 1000", "size = short side 480", search=gpen.Search(size="short side 480")),
+        _row(_lying(), "rotated = off", "rotated = on", rotated=True),
+        _row(cut, "edges = off", "edges = on", edges=True),
+        _row(_crowd(), "tiny_faces = off", "tiny_faces = on", tiny_faces=True),
+        _row(_small(), "size = long side 1000", "size = short side 480", size="short side 480"),
         _row(drawing, "no boxes", "boxes = one drawn by hand", boxes=box),
     ]
 

@@ -3,10 +3,11 @@
 import torch
 
 import gpen
-from benchmarks.large_faces import DAMAGES, scaled_portrait, ways
 from gpen.image.picture import to_uint8
+from tests.support.large_faces import DAMAGES, scaled_portrait, ways
+from tests.support.photograph import shared_faces
 
-from ..pictures import Row, captioned, shared_faces
+from ..pictures import Row, captioned
 
 SIDE = 1000
 """Of the face's crop: to the preview model what 2,000 pixels are to a network of 512."""
@@ -22,7 +23,7 @@ WAYS = {
 
 def make() -> list[Row]:
     """A row for each damage, a cell for each way."""
-    model, detector = gpen.load_model("preview", device="cpu"), gpen.find_detector("mtcnn")
+    model, detector = gpen.load_model("preview", device="cpu"), gpen.open_detector("mtcnn")
     clean, faces = scaled_portrait(shared_faces() / "us-senate" / "amy-klobuchar.jpg", detector, SIDE)
     left, top = (int(v) - CELL // 2 for v in faces[0].landmarks[0])
     rows: list[Row] = []

@@ -1,7 +1,6 @@
 """What of a restored face is pasted: the masks, how their edge is moved and softened, and whose face is in front."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -11,6 +10,7 @@ from torch import Tensor
 
 import gpen
 from gpen.image.picture import to_uint8
+from tests.support.faces import after_of, with_after
 from tools.demo import damaged_photograph
 
 from ..pictures import GAP, Row, captioned, portrait, scaled
@@ -27,10 +27,9 @@ NEAR, FAR = (1.25, 0.95, 0.6), (0.6, 0.95, 1.3)
 def make() -> list[Row]:
     """Masks, with a parser's where there is one; their edge; two faces that overlap."""
     picture = torch.from_numpy(damaged_photograph().copy())[None].float() / 255
-    detector = gpen.find_detector("mtcnn")
+    detector = gpen.open_detector("mtcnn")
     faces = gpen.restore_faces(gpen.load_model("preview", device="cpu"), picture, gpen.detect_faces(picture, detector))
-    restored = faces[0].restored
-    assert restored is not None
+    restored = after_of(faces[0])
     half = torch.ones(1, *picture.shape[1:3])
     half[:, :, picture.shape[2] // 2 :] = 0
     parsed = _parsed()
@@ -72,7 +71,7 @@ def _parsed() -> dict[str, dict[str, Any]]:
     absent: list[str] = []
     for mask in ("parse", "official"):
         try:
-            parser = gpen.find_parser(mask, download=False)
+            parser = gpen.open_parser(mask, download=False)
         except gpen.DownloadError:
             absent.append(mask)
             continue
@@ -115,5 +114,4 @@ def _couple() -> Tensor:
 
 
 def _tinted(face: gpen.Face, tint: tuple[float, float, float]) -> gpen.Face:
-    assert face.restored is not None
-    return replace(face, restored=(face.restored * torch.tensor(tint)).clamp(0, 1))
+    return with_after(face, (after_of(face) * torch.tensor(tint)).clamp(0, 1))

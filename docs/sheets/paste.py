@@ -1,7 +1,6 @@
 """What the settings of pasting do, with the preview model and with networks that only smooth or tint."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,8 +11,10 @@ from torch import Tensor
 import gpen
 from gpen.image.files import read_picture
 from gpen.image.picture import to_uint8
+from tests.support.faces import crop_of, with_after
+from tests.support.photograph import shared_faces
 
-from ..pictures import Row, captioned, shared_faces
+from ..pictures import Row, captioned
 
 SIDE = 320
 
@@ -22,7 +23,7 @@ def make() -> list[Row]:
     """Large faces, sharp and noisy; skin; colour; grain."""
     portrait = read_picture(shared_faces() / "us-senate" / "amy-klobuchar.jpg").rgb
     noisy = _noisy(portrait, 0.05)
-    model, detector = gpen.load_model("preview", device="cpu"), gpen.find_detector("mtcnn")
+    model, detector = gpen.load_model("preview", device="cpu"), gpen.open_detector("mtcnn")
     rows = []
     for name, picture in (("a face larger than the model", portrait), ("the same with noise", noisy)):
         faces = gpen.restore_faces(model, picture, gpen.detect_faces(picture, detector))
@@ -67,15 +68,14 @@ def _size(picture: Tensor) -> tuple[int, int]:
 
 
 def _changed(face: gpen.Face, change: Callable[[np.ndarray], np.ndarray]) -> gpen.Face:
-    assert face.crop is not None
-    return replace(face, restored=torch.from_numpy(change(face.crop.numpy()).astype(np.float32)))
+    return with_after(face, torch.from_numpy(change(crop_of(face).before.numpy()).astype(np.float32)))
 
 
 def _row(face: gpen.Face, share: float, pictures: dict[str, Tensor]) -> Row:
     """The middle of a face, `share` of its crop high and wide, in each picture."""
-    assert face.crop_to_picture is not None and face.crop is not None
+    crop = crop_of(face)
     x, y = face.landmarks.mean(0)
-    half = share * len(face.crop) * np.linalg.norm(face.crop_to_picture[:, 0]) / 2
+    half = share * crop.size * np.linalg.norm(crop.crop_to_picture[:, 0]) / 2
     top, bottom, left, right = (round(max(0.0, v)) for v in (y - half, y + half, x - half, x + half))
     return captioned(
         {

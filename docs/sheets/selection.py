@@ -7,8 +7,9 @@ import torch
 import gpen
 from gpen.faces.preview import draw_faces
 from gpen.image.picture import to_uint8
+from tests.support.photograph import shared_faces
 
-from ..pictures import Row, captioned, portrait, shared_faces
+from ..pictures import Row, captioned, portrait
 
 # Official portraits of the US House (public domain): how high and wide each is shown, and by how much it is blurred.
 PEOPLE = ((250, 0), (190, 3), (150, 0), (110, 0), (220, 4))
@@ -39,7 +40,7 @@ def _group() -> torch.Tensor:
     return torch.from_numpy(np.concatenate(columns, axis=1))[None].float() / 255
 
 
-def _framed(picture: torch.Tensor, selected: gpen.Selected) -> Row:
+def _framed(picture: torch.Tensor, selected: gpen.Selection) -> Row:
     """The picture with the chosen faces framed."""
     pixels = np.ascontiguousarray(to_uint8(picture)[0])
     for face in selected.chosen:

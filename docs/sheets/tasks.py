@@ -14,7 +14,7 @@ import gpen
 from gpen.image.picture import resized, to_uint8
 from gpen.model.config import GPENConfig
 from gpen.model.network import GPEN
-from gpen.model.tasks import luminance, prepared
+from gpen.model.tasks import luminance
 from gpen.restorers.gpen import GPENModel
 
 from ..pictures import Row, captioned, portrait, scaled
@@ -86,7 +86,7 @@ def _model(name: str, stand_in: StandIn, role: str) -> tuple[GPENModel, str]:
 
 def _output(model: GPENModel, picture: Tensor, hole: Tensor | None = None) -> Tensor:
     """What the bare network says of a whole picture."""
-    given = prepared(model.task, picture, None if hole is None else hole[..., None])
+    given = model.task.prepare(picture, None if hole is None else hole[..., None])
     x = resized(given, model.size, model.size).movedim(3, 1) * 2 - 1
     return (model(x).cpu().movedim(1, 3) + 1) / 2
 

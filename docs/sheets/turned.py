@@ -7,6 +7,7 @@ from torch import Tensor
 
 import gpen
 from gpen.image.picture import to_uint8
+from tests.support.faces import crop_of
 
 from ..pictures import Row, captioned, portrait, scaled
 
@@ -26,7 +27,7 @@ def make() -> list[Row]:
 def _turned() -> list[Row]:
     original = _portrait(TURNED, 384)
     picture = _small_jpeg(original)
-    model, detector = gpen.load_model("preview", device="cpu"), gpen.find_detector("mtcnn")
+    model, detector = gpen.load_model("preview", device="cpu"), gpen.open_detector("mtcnn")
     faces = gpen.detect_faces(picture, detector)
     left, top, right, bottom = (round(v) for v in faces[0].box)
     face = np.s_[:, max(top, 0) : bottom, max(left, 0) : right]
@@ -39,8 +40,7 @@ def _turned() -> list[Row]:
     done: dict[str, Row] = {"the original": _cell(original[0])}
     for perspective in ("off", "on"):
         restored = gpen.restore_faces(model, picture, faces, perspective=perspective)
-        crop = restored[0].crop
-        assert crop is not None
+        crop = crop_of(restored[0]).before
         seen[f"perspective = {perspective}: what the network sees"] = _cell(crop)
         result = gpen.paste_faces(picture, restored).image
         done[told(f"perspective = {perspective}", result)] = _cell(result[0])

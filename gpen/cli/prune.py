@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ..by_name import detect_faces, open_detector
 from ..faces.crops import face_crops
+from ..folder.plan import pictures_in
 from ..image.files import read_picture
 from ..prune.file import prune_file
-from .jobs import pictures_in
 from .report import OK, bar
 
 
@@ -33,17 +33,17 @@ def add(commands: Any) -> None:
 
 def run(said: argparse.Namespace) -> int:
     """Run the command."""
-    crops = _crops_of(said.faces, said.target) if said.faces else None
+    crops = _crops_of(said.faces) if said.faces else None
     print(prune_file(said.source, said.target, said.share or "exact", crops, bar("prune", unit="step")))
     return OK
 
 
-def _crops_of(folder: Path, target: Path) -> Callable[[int], Iterator[Tensor]]:
+def _crops_of(folder: Path) -> Callable[[int], Iterator[Tensor]]:
     """Side → the aligned faces (S, S, 3) of the pictures of a folder."""
     detector = open_detector()
 
     def crops(size: int) -> Iterator[Tensor]:
-        for path, _ in pictures_in([folder], target):
+        for path in pictures_in(folder):
             picture = read_picture(path).rgb
             yield from face_crops(picture, detect_faces(picture, detector), size=size).crops
 

@@ -2,7 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,18 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..by_name import load_model, open_detector, open_parser
-from ..errors import GPENError, SettingError
+from ..errors import SettingError
 from ..faces.detectors import DETECTORS
+from ..faces.face import Faces
 from ..faces.passes import DetectSettings
 from ..faces.report import describe
 from ..faces.select import SelectSettings
 from ..faces.track import TrackSettings
+from ..folder import run as folder
+from ..folder.plan import Job, Plan, listed, plan_at, plan_for
+from ..folder.record import Record
+from ..folder.report import check_report, write_report
+from ..folder.run import FAILED, SKIPPED, FolderSettings, Restore, Result
 from ..image.files import read_picture, write_picture
 from ..model.precision import PRECISIONS
 from ..options import Settings
@@ -26,9 +35,9 @@ from ..pipeline import Masks, restore
 from ..restore.plan import RestoreSettings
 from ..restore.whole import restore_aligned
 from ..restorers.gpen import MEMORY, GPENModel
+from ..weights.locate import find
 from .arguments import add_settings, flag_of, said_of, settings_from
-from .jobs import Job, jobs_for
-from .report import OK, SOME_FAILED, bar, one_line
+from .report import OK, SOME_FAILED, bar
 
 SETTINGS: dict[type[Settings], str] = {
     DetectSettings: "finding faces",
@@ -39,24 +48,25 @@ SETTINGS: dict[type[Settings], str] = {
 }
 """The settings of each step, and what their arguments are headed by."""
 
-Run = Callable[[Tensor], tuple[Tensor, str]]
-"""Pictures (B, H, W, 3) → the restored ones, and what became of their faces."""
+MOST_NAMED = 10
+"""Files that are named on one line."""
 
 
 def add(commands: Any) -> None:
     """Add the command."""
     command = commands.add_parser("restore", help="restore the faces in pictures")
     command.set_defaults(run=run)
-    command.add_argument("inputs", metavar="IN", nargs="+", type=Path, help="picture files and folders of them")
     command.add_argument(
-        "--output", "-o", metavar="OUT", required=True, type=Path, help="a folder; or a file for one IN"
+        "inputs", metavar="IN", nargs="+", help="picture files and folders of them; - reads a list, one on each line"
     )
+    command.add_argument("--output", "-o", metavar="OUT", required=True, help="a folder; or a file for one IN")
     command.add_argument(
         "--aligned", action="store_true", help="each picture is one upright face: take it whole, look for no faces"
     )
     command.add_argument(
         "--inpaint-mask", metavar="FILE", type=Path, help="for an inpainting model: a picture, white where it fills in"
     )
+    _add_files(command)
     command.add_argument("--offline", action="store_true", help="never download")
     command.add_argument("--verbose", "-v", action="store_true", help="say what became of each face")
     model = command.add_argument_group("the model")
@@ -73,11 +83,37 @@ def add(commands: Any) -> None:
         add_settings(command, title, kind)
 
 
+def _add_files(command: argparse.ArgumentParser) -> None:
+    files = command.add_argument_group("files and folders")
+    files.add_argument("--format", default="", metavar="SUFFIX", help="of the results: png, jpg … (default: as it was)")
+    files.add_argument("--quality", type=int, metavar="1..100", help="of JPEG, WebP, AVIF … (default: as it was)")
+    files.add_argument(
+        "--suffix", default="", metavar="TEXT", help="what the names of results end with, like _restored"
+    )
+    again = files.add_mutually_exclusive_group()
+    again.add_argument(
+        "--resume", action="store_true", help="skip what is done and whole, with the same settings (the default)"
+    )
+    again.add_argument("--overwrite", action="store_true", help="do all pictures again")
+    files.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    files.add_argument("--report", type=Path, metavar="FILE", help="write what became of each face to a .json or .csv")
+    files.add_argument("--compare", action="store_true", help="write before and after side by side as well")
+    files.add_argument(
+        "--save-crops", action="store_true", help="write the crop of each face, before and after, as well"
+    )
+
+
 def run(said: argparse.Namespace) -> int:
     """Run the command."""
-    jobs = jobs_for(said.inputs, said.output)
+    started = time.time()
     _check_whole(said)
     settings = {kind: settings_from(said, kind) for kind in SETTINGS}
+    if said.report:
+        check_report(said.report)
+    plan = _plan(said)
+    made_with = _made_with(said, settings)
+    if said.dry_run:
+        return _dry_run(said, plan, made_with)
     fetching = {"download": not said.offline, "on_progress": bar("model", unit="B")}
     model = load_model(
         said.model,
@@ -91,39 +127,89 @@ def run(said: argparse.Namespace) -> int:
     mask = None if said.inpaint_mask is None else read_picture(said.inpaint_mask).rgb.mean(dim=3)
     restored = _whole(said, model, mask) if said.aligned else _found(said, model, mask, settings, fetching)
     if said.clip:
-        return _clip(jobs, restored, said.verbose)
-    failed = 0
-    # Pictures are of different sizes, so each is a batch of its own.
-    for job in tqdm(jobs, unit="picture", disable=None):
-        try:
-            picture = read_picture(job.source)
-            image, report = restored(picture.rgb)
-            write_picture(job.target, image, picture.alpha, picture.bits)
-        except SettingError:
-            raise  # it would fail for every picture alike
-        except GPENError as error:
-            failed += 1
-            tqdm.write(f"gpen: {job.source}: {one_line(error)}", file=sys.stderr)
-        else:
-            tqdm.write(f"{job.target}: {report if said.verbose else report.splitlines()[0]}")
-    if failed:
-        print(f"gpen: {failed} of {len(jobs)} pictures failed", file=sys.stderr)
-    return SOME_FAILED if failed else OK
+        return _clip(plan.jobs, restored, said)
+    how = _how(said, grey=False if model.task.name == "colorization" else None)
+    results = _run(folder.run(plan, restored, made_with, how, overwrite=said.overwrite), plan, said.verbose)
+    if said.report:
+        write_report(said.report, results, plan.left_out, made_with, started)
+    return _summary(results, plan)
 
 
-def _clip(jobs: Sequence[Job], restored: Run, verbose: bool) -> int:
+def _plan(said: argparse.Namespace) -> Plan:
+    if any("://" in place for place in (said.output, *said.inputs)):
+        return plan_at(said.inputs, said.output, format=said.format, suffix=said.suffix)
+    inputs, output = listed(said.inputs, sys.stdin), Path(said.output)
+    earlier = Record(output).results() if output.is_dir() else []
+    return plan_for(inputs, output, format=said.format, suffix=said.suffix, results=earlier)
+
+
+def _how(said: argparse.Namespace, grey: bool | None) -> FolderSettings:
+    return FolderSettings(said.quality, grey, said.compare, said.save_crops)
+
+
+def _made_with(said: argparse.Namespace, settings: dict[type[Settings], Any]) -> dict[str, Any]:
+    """All that a result depends on, in values that JSON knows."""
+    told: dict[str, Any] = {
+        name: getattr(said, name, "auto") for name in ("model", "precision", "pruning", "detector", "aligned", "clip")
+    }
+    for name, path in (("model", find(said.model)), ("inpaint_mask", said.inpaint_mask)):
+        if path is not None and Path(path).is_file():
+            told[f"{name} file"] = [Path(path).name, Path(path).stat().st_size]
+    return told | {kind.__name__: asdict(values) for kind, values in settings.items()}
+
+
+def _dry_run(said: argparse.Namespace, plan: Plan, made_with: dict[str, Any]) -> int:
+    todo = set(folder.remaining(plan, made_with, _how(said, None), overwrite=said.overwrite))
+    for job in plan.jobs:
+        print(f"{'restore' if job in todo else 'skip'}: {job.source} → {job.target}")
+    for one in plan.left_out:
+        print(f"leave out: {one.path} ({one.why})")
+    print(f"{len(todo)} to restore, {len(plan.jobs) - len(todo)} done before, {len(plan.left_out)} left out")
+    return OK
+
+
+def _run(results: Iterable[Result], plan: Plan, verbose: bool) -> list[Result]:
+    """Let a run go on, with a bar of what remains, and a line for each picture."""
+    done: list[Result] = []
+    for result in tqdm(results, total=len(plan.jobs), unit="picture", disable=None):
+        done.append(result)
+        if result.kind == FAILED:
+            tqdm.write(f"gpen: {result.job.source}: {result.why}", file=sys.stderr)
+        elif result.kind != SKIPPED:
+            said = result.report if verbose else result.report.splitlines()[0]
+            lost = f" (without {', '.join(result.lost)})" if result.lost else ""
+            tqdm.write(f"{result.job.target}: {said}{lost}")
+    return done
+
+
+def _summary(results: Sequence[Result], plan: Plan) -> int:
+    """Say what was not done, and why → the exit code."""
+    kinds = Counter(result.kind for result in results)
+    if kinds[SKIPPED]:
+        print(f"{kinds[SKIPPED]} of {len(results)} were done before; --overwrite does all again")
+    if plan.left_out:
+        named = ", ".join(str(one.path) for one in plan.left_out[:MOST_NAMED])
+        more = f" and {len(plan.left_out) - MOST_NAMED} more" if len(plan.left_out) > MOST_NAMED else ""
+        print(f"left out, as they are no pictures that are known: {named}{more}", file=sys.stderr)
+    if kinds[FAILED]:
+        print(f"gpen: {kinds[FAILED]} of {len(results)} pictures failed", file=sys.stderr)
+    return SOME_FAILED if kinds[FAILED] else OK
+
+
+def _clip(jobs: Sequence[Job], restored: Restore, said: argparse.Namespace) -> int:
     """Restore pictures as the frames of one clip; without one of them it is another clip, so none may fail."""
-    frames = [read_picture(job.source) for job in tqdm(jobs, desc="read", unit="picture", disable=None)]
-    sizes = {tuple(frame.rgb.shape[1:3]) for frame in frames}
+    frames = [read_picture(Path(job.source)) for job in tqdm(jobs, desc="read", unit="picture", disable=None)]
+    sizes = {frame.frames[0].shape[:2] for frame in frames}
     if len(sizes) > 1:
         found = ", ".join(f"{width}×{height}" for height, width in sorted(sizes))
         raise SettingError(
             f"the frames of a clip must be of one size, and these are of {found}; restore them without --clip"
         )
-    images, report = restored(torch.cat([frame.rgb for frame in frames]))
+    images, faces = restored(torch.cat([frame.frame(0) for frame in frames]))
     for job, frame, image in zip(jobs, frames, images, strict=True):
-        write_picture(job.target, image[None], frame.alpha, frame.bits)
-    print(f"{jobs[0].target.parent}: {report if verbose else report.splitlines()[0]}")
+        write_picture(Path(job.target), image[None], like=frame, quality=said.quality)
+    report = describe(faces) if faces else "taken as one face"
+    print(f"{jobs[0].target.parent}: {report if said.verbose else report.splitlines()[0]}")
     return OK
 
 
@@ -154,7 +240,7 @@ def _found(
     mask: Tensor | None,
     settings: dict[type[Settings], Any],
     fetching: dict[str, Any],
-) -> Run:
+) -> Restore:
     """What restores the faces that are found in a picture."""
     paste = settings[PasteSettings]
     restored = partial(
@@ -170,19 +256,19 @@ def _found(
         parser=open_parser(paste.mask, **fetching),
     )
 
-    def run(picture: Tensor) -> tuple[Tensor, str]:
+    def run(picture: Tensor) -> tuple[Tensor, Faces]:
         done = restored(picture)
-        return done.image, describe(done.faces)
+        return done.image, done.faces
 
     return run
 
 
-def _whole(said: argparse.Namespace, model: GPENModel, mask: Tensor | None) -> Run:
+def _whole(said: argparse.Namespace, model: GPENModel, mask: Tensor | None) -> Restore:
     """What takes a picture as one upright face."""
     strength = settings_from(said, PasteSettings).strength
     model = model.at_detail(settings_from(said, RestoreSettings).detail)
 
-    def run(picture: Tensor) -> tuple[Tensor, str]:
-        return restore_aligned(model, picture, strength=strength, inpaint_mask=mask), "taken as one face"
+    def run(picture: Tensor) -> tuple[Tensor, None]:
+        return restore_aligned(model, picture, strength=strength, inpaint_mask=mask), None
 
     return run

@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ..errors import advice_on_out_of_memory
+from ..image.cuts import Changes, scene_cuts
 from ..image.picture import as_rgb, to_uint8
 from ..options import settled
 from ..progress import Progress
@@ -15,6 +17,7 @@ from .passes import DetectSettings, look_into, look_through
 from .sharpness import sharpness
 
 
+@advice_on_out_of_memory("to look for faces", "give fewer or smaller pictures at a time")
 def find_faces(
     picture: Tensor,
     detector: Detector,
@@ -42,8 +45,9 @@ def find_faces(
     threshold = settings.threshold or detector.threshold
     picture = as_rgb(picture)
     frames, height, width, _ = picture.shape
-    given = None if boxes is None else read_boxes(boxes, frames)
+    given = None if boxes is None else read_boxes(boxes, frames, width, height)
     faces: list[Face] = []
+    thumbs, differ = Changes(), list[float]()
     # Asked once: it may bring a network to its device to know.
     at_once = detector.at_once
     for first in range(0, frames, at_once):
@@ -56,6 +60,7 @@ def find_faces(
                 for frame, pixels in enumerate(pictures, first)
             ]
         for frame, found in enumerate(looked, first):
+            differ.append(thumbs.of(pictures[frame - first]))
             faces += [
                 replace(face, frame=frame, sharpness=sharpness(picture[frame], face.landmarks))
                 for face in found
@@ -63,4 +68,4 @@ def find_faces(
             ]
             if on_progress:
                 on_progress(frame + 1, frames)
-    return Faces(tuple(faces), width, height, frames)
+    return Faces(tuple(faces), width, height, frames, scene_cuts(differ))

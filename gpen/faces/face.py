@@ -138,6 +138,8 @@ class Faces:
     height: int
     frames: int
     """How many pictures the batch had, those without a face counted."""
+    cuts: tuple[int, ...] = ()
+    """Pictures with which a new scene begins, were the batch the frames of a clip."""
 
     def __post_init__(self) -> None:
         if all(face.number for face in self.faces):
@@ -209,4 +211,4 @@ class Faces:
             left, top, right, bottom = corners.ravel().tolist()
             return replace(face, box=(left, top, right, bottom), landmarks=face.landmarks * scale + shift, crop=crop)
 
-        return Faces(tuple(moved(face) for face in self.faces), width, height, self.frames)
+        return replace(self, faces=tuple(moved(face) for face in self.faces), width=width, height=height)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import SettingError
+from ..errors import SettingError, advice_on_out_of_memory
 from ..image.picture import as_mask
 from ..options import Settings, option, settled
 from .boxes import GivenBox, centre, read_boxes
@@ -153,6 +153,7 @@ class SelectSettings(Settings):
                 )
 
 
+@advice_on_out_of_memory("to choose faces by a mask", "give fewer or smaller pictures at a time")
 def select_faces(
     faces: Faces,
     settings: SelectSettings | None = None,
@@ -176,7 +177,8 @@ def select_faces(
     """
     settings = settled(SelectSettings, settings, changes)
     shares = None if mask is None else _shares_in_mask(faces, mask)
-    wanted = None if boxes is None else _wanted_by_boxes(faces, read_boxes(boxes, faces.frames))
+    given = None if boxes is None else read_boxes(boxes, faces.frames, faces.width, faces.height)
+    wanted = None if given is None else _wanted_by_boxes(faces, given)
     reasons = {face.key: _why_not(face, faces, settings, shares, wanted) for face in faces}
     key = _KEYS[settings.order]
     chosen: list[Face] = []

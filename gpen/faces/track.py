@@ -1,7 +1,10 @@
 """Faces followed through a clip: which are one, where it is by the word of all frames, and how it comes and goes."""
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,7 @@ import numpy.typing as npt
 
 from ..options import Settings, option, settled
 from .alignment import Points
+from .boxes import area, common_area
 from .face import Box, Face, Faces, Outcome
 
 # Two faces are one where the part of their boxes that they do not share, and the distance of their landmarks in sizes
@@ -17,6 +21,8 @@ FURTHEST = 1.3
 # At a smoothing of 1: σ, in frames, of what is averaged over time, and how many crops on either side are.
 MOST_SIGMA = 4.0
 MOST_NEIGHBOURS = 8
+# Where another face covers more than this of the box in which a face is missed, that face is behind it.
+HIDDEN = 0.25
 # In sizes of the face: a smoothed face further than this from where it was seen has jumped, and is left where it was.
 JUMP = 0.04
 
@@ -70,20 +76,24 @@ def track_faces(faces: Faces, settings: TrackSettings | None = None, **changes: 
         settings: how calm they become, what is filled in and what is left out.
         **changes: single settings by name, as in `track_faces(faces, smoothing=0.8)`.
 
+    A scene cut, as `find_faces` tells it, ends all tracks. A face that goes behind another is gone until it is found.
+
     Returns them frame by frame, each with the number of its `track`. Raises `SettingError` for a setting that
     cannot be.
     """
     settings = settled(TrackSettings, settings, changes)
     tracks = [track.faces for track in _tracks(faces, settings.max_gap) if len(track.faces) >= settings.min_length]
     done = [face for face in faces if face.problem]
+    found = _boxes_by_frame(tracks)
+    neighbours = round(settings.smoothing * MOST_NEIGHBOURS)
     for number, track in enumerate(tracks, 1):
-        whole = _smoothed(list(_filled(track)), settings.smoothing)
-        weights = _fades(len(whole), settings.fade, whole[0].frame > 0, whole[-1].frame < faces.frames - 1)
-        neighbours = round(settings.smoothing * MOST_NEIGHBOURS)
-        done += [
-            replace(face, track=number, weight=float(weight), neighbours=neighbours)
-            for face, weight in zip(whole, weights, strict=True)
-        ]
+        for run in _runs(_seen(track, found)):
+            comes, goes = (_on_its_own(faces, frame) for frame in (run[0].frame, run[-1].frame + 1))
+            weights = _fades(len(run), settings.fade, comes, goes)
+            done += [
+                replace(face, track=number, weight=float(weight), neighbours=neighbours)
+                for face, weight in zip(_smoothed(run, settings.smoothing), weights, strict=True)
+            ]
     return faces.with_faces(done).by_frame()
 
 
@@ -92,12 +102,41 @@ def count_tracks(faces: Faces) -> int:
     return len({face.track for face in faces if face.track is not None})
 
 
+def _on_its_own(faces: Faces, frame: int) -> bool:
+    """Whether what is seen from this frame on, or was until it, came or went on its own.
+
+    At the ends of the clip and where the scene is cut, all comes and goes at once.
+    """
+    return 0 < frame < faces.frames and frame not in faces.cuts
+
+
+def _boxes_by_frame(tracks: list[list[Face]]) -> dict[int, list[Box]]:
+    """For each frame, the boxes of the faces that were found in it."""
+    boxes: dict[int, list[Box]] = defaultdict(list)
+    for face in chain.from_iterable(tracks):
+        boxes[face.frame].append(face.box)
+    return boxes
+
+
+def _is_hidden(filled: Face, found: list[Box]) -> bool:
+    """Whether a face that was not found in its frame is behind one that was: what is seen there is the other."""
+    return any(common_area(filled.box, box) > HIDDEN * area(filled.box) for box in found)
+
+
 def _tracks(faces: Faces, max_gap: int) -> list[_Track]:
-    """Which faces are one, decided frame by frame; the nearest pairs first."""
+    """Which faces are one, decided frame by frame; the nearest pairs first. A scene cut ends all of them."""
     tracks: list[_Track] = []
-    for frame in range(faces.frames):
-        here = [face for face in faces.of_frame(frame) if face.problem is None]
-        open_tracks = [track for track in tracks if frame - track.faces[-1].frame <= max_gap + 1]
+    by_frame: dict[int, list[Face]] = defaultdict(list)
+    for face in faces:
+        if face.problem is None:
+            by_frame[face.frame].append(face)
+    cuts = sorted(faces.cuts)
+    open_tracks: list[_Track] = []
+    for frame in sorted(by_frame):
+        here = by_frame[frame]
+        scene = cuts[bisect_right(cuts, frame) - 1] if cuts and frame >= cuts[0] else 0
+        earliest = max(scene, frame - max_gap - 1)
+        open_tracks = [track for track in open_tracks if track.faces[-1].frame >= earliest]
         expected = [track.expected(frame) for track in open_tracks]
         costs = {
             (i, j): cost
@@ -109,11 +148,14 @@ def _tracks(faces: Faces, max_gap: int) -> list[_Track]:
         for i, j in sorted(costs, key=lambda pair: costs[pair]):
             if j not in taken and i not in taken.values():
                 taken[j] = i
+        started: list[_Track] = []
         for j, face in enumerate(here):
             if j in taken:
                 open_tracks[taken[j]].faces.append(face)
             else:
-                tracks.append(_Track([face]))
+                started.append(_Track([face]))
+        tracks += started
+        open_tracks += started
     return tracks
 
 
@@ -127,22 +169,43 @@ def _cost(box: Box, landmarks: Points, face: Face) -> float:
     return 1 - shared / union + distance
 
 
+def _seen(track: list[Face], found: Mapping[int, list[Box]]) -> Iterator[Face]:
+    """A track without gaps but those in which its face is behind another; `found` are the boxes of each frame."""
+    own = {face.frame for face in track}
+    return (face for face in _filled(track) if face.frame in own or not _is_hidden(face, found.get(face.frame, [])))
+
+
 def _filled(track: list[Face]) -> Iterator[Face]:
     """A face for every frame of the track; where it was missed, on the straight line between those around it."""
     for before, after in zip(track, [*track[1:], None], strict=True):
         yield before
         for frame in range(before.frame + 1, after.frame if after else 0):
             assert after is not None
-            share = (frame - before.frame) / (after.frame - before.frame)
-            left, top, right, bottom = _between(np.asarray(before.box), np.asarray(after.box), share).tolist()
-            yield Face(
-                frame,
-                (left, top, right, bottom),
-                _between(before.landmarks, after.landmarks, share),
-                min(before.score, after.score),
-                sharpness=_sharpness_between(before, after, share),
-                outcome=Outcome("filled in"),
-            )
+            yield _face_between(before, after, frame)
+
+
+def _face_between(before: Face, after: Face, frame: int) -> Face:
+    share = (frame - before.frame) / (after.frame - before.frame)
+    left, top, right, bottom = _between(np.asarray(before.box), np.asarray(after.box), share).tolist()
+    return Face(
+        frame,
+        (left, top, right, bottom),
+        _between(before.landmarks, after.landmarks, share),
+        min(before.score, after.score),
+        outcome=Outcome("filled in"),
+        sharpness=_sharpness_between(before, after, share),
+    )
+
+
+def _runs(track: Iterable[Face]) -> list[list[Face]]:
+    """A track in runs of frames that follow each other: it is seen, hidden, and seen again."""
+    runs: list[list[Face]] = []
+    for face in track:
+        if runs and runs[-1][-1].frame + 1 == face.frame:
+            runs[-1].append(face)
+        else:
+            runs.append([face])
+    return runs
 
 
 def _sharpness_between(before: Face, after: Face, share: float) -> float | None:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import SettingError
-from .picture import as_rgb
+from ..errors import SettingError, advice_on_out_of_memory
+from .picture import as_rgb, with_alpha_of
 from .warp import Pixels
 
 DIRECTIONS = ("take out", "put back")
@@ -19,8 +19,11 @@ STRONGEST = 0.25
 NEWTON_STEPS = 8
 
 
+@advice_on_out_of_memory("to correct the lens", "give fewer or smaller pictures at a time")
 def correct_lens(picture: Tensor, strength: float, direction: str = DIRECTIONS[0]) -> Tensor:
     """Take a lens's distortion out of pictures (B, H, W, C) in 0..1, or put it back → (B, H, W, 3), of the same size.
+
+    Alpha moves along, so that it is (B, H, W, 4) where there is any.
 
     Args:
         picture: the pictures.
@@ -35,7 +38,7 @@ def correct_lens(picture: Tensor, strength: float, direction: str = DIRECTIONS[0
         raise SettingError(f"the strength must be between -1 and 1, and it is {strength}")
     if direction not in DIRECTIONS:
         raise SettingError.unknown("direction", direction, DIRECTIONS)
-    picture = as_rgb(picture)
+    picture = with_alpha_of(picture, as_rgb(picture))
     if strength == 0:
         return picture
     _, height, width, _ = picture.shape
@@ -45,7 +48,7 @@ def correct_lens(picture: Tensor, strength: float, direction: str = DIRECTIONS[0
         pixels = before.contiguous().numpy()
         moved = cv2.remap(pixels, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         # Cubic interpolation overshoots at sharp edges.
-        np.clip(moved, pixels.min(), pixels.max(), out=after.numpy())
+        np.clip(moved, pixels.min((0, 1)), pixels.max((0, 1)), out=after.numpy())
     return result
 
 

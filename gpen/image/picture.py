@@ -9,24 +9,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import PictureError, SettingError
+from .given import GivenPicture, as_tensor
 
 # Sharp filters overshoot white by a tenth or two; a picture in 0..255 that stays below this is black.
 LARGEST_VALUE = 2.0
 
 
-def as_rgb(picture: Tensor) -> Tensor:
+def as_rgb(picture: GivenPicture) -> Tensor:
     """Pictures (B, H, W, C), C being 1 (grey), 3 (RGB) or 4 (RGB and alpha) → (B, H, W, 3) float32 on the CPU.
 
-    Alpha is dropped. What an upscaler's sharp filter left a little below 0 or above 1 is clipped. A float32 RGB picture
-    in 0..1 on the CPU is returned itself.
+    Arrays of numpy, Pillow's pictures and picture files are taken as well; see `as_tensor`.
+
+    Alpha is dropped, and comes back by `with_alpha_of`. What an upscaler's sharp filter left a little below 0 or above 1
+    is clipped. A float32 RGB picture in 0..1 on the CPU is returned itself.
 
     Raises `PictureError` for another shape or type, for a picture without pixels, and for values that are not finite or
     far above 1: those of 0..255 would come out white.
     """
-    if not isinstance(picture, Tensor):
-        raise PictureError(
-            f"expected a picture as a torch tensor (batch, height, width, 3), got {type(picture).__name__}"
-        )
+    picture = as_tensor(picture)
     if picture.ndim != 4 or picture.shape[3] not in (1, 3, 4):
         raise PictureError(
             "expected pictures as (batch, height, width, channels) with 1, 3 or 4 channels, "
@@ -55,6 +55,11 @@ def _in_range(picture: Tensor) -> Tensor:
             "white is 255, and bring one of high dynamic range to 0..1 before"
         )
     return picture.clamp(0, 1) if least < 0 or most > 1 else picture
+
+
+def with_alpha_of(given: Tensor, result: Tensor) -> Tensor:
+    """What was made (B, H, W, 3) of pictures (B, H, W, C), with their alpha as it was; itself where they have none."""
+    return result if given.shape[3] < 4 else torch.cat([result, given[..., 3:].detach().to(result)], dim=3)
 
 
 def as_mask(mask: Tensor | None, picture: Tensor) -> Tensor | None:

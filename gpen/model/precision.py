@@ -76,6 +76,11 @@ class StoredIn8Bits(nn.Module):
         # A parameter, because ComfyUI moves the parameters of a layer together.
         self.scale = nn.Parameter(torch.empty_like(self.grouped(self.weight).narrow(self.shared_dim, 0, 1)))
 
+    def _load_from_state_dict(self, *args: Any, **settings: Any) -> None:
+        # Newer versions of ComfyUI leave a layer without weights until its state is loaded, and then know "weight" and
+        # "bias" alone; those that have a loader of their own they leave as PyTorch makes them.
+        super()._load_from_state_dict(*args, **settings)
+
     def grouped(self, weight: Tensor) -> Tensor:
         """A view of weights in which those that share a scale lie along one dimension."""
         return weight

@@ -19,9 +19,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..errors import SettingError
+from ..errors import SettingError, advice_on_out_of_memory
 from ..faces.face import Crop, Face, Faces
-from ..image.picture import as_mask, as_rgb
+from ..image.picture import as_mask, as_rgb, with_alpha_of
 from ..image.warp import Matrix, Pixels, footprint, inverse, scale_of, smoothed
 from ..options import settled
 from ..progress import Progress
@@ -42,11 +42,12 @@ class Pasted:
     """Pictures with their restored faces in them."""
 
     image: Tensor
-    """(B, H, W, 3) float32 in 0..1, on the CPU"""
+    """(B, H, W, 3) float32 in 0..1, on the CPU; (B, H, W, 4) where the pictures came with alpha"""
     mask: Tensor
     """(B, H, W) float32 in 0..1: how much of each pixel comes from a restored face"""
 
 
+@advice_on_out_of_memory("to paste the faces", "give fewer or smaller pictures at a time")
 def paste_faces(
     picture: Tensor,
     faces: Faces,
@@ -70,7 +71,7 @@ def paste_faces(
         parser: what tells the parts of a face apart, for the masks that need one: `gpen.open_parser(mask)`.
         custom_mask: (B or 1, H, W) in 0..1: where restored pixels may go; of another size it is stretched.
         keep_texture: (B or 1, H, W) in 0..1: places whose own texture stays whatever `skin` says.
-        on_progress: called with (pictures done, pictures in all).
+        on_progress: called with (faces done, faces in all) after each restored face.
         **changes: single settings by name, as in `paste_faces(picture, faces, strength=0.5)`.
 
     Raises `PictureError` for something that is not a picture, and `SettingError` for a setting that cannot be, a mask
@@ -78,18 +79,29 @@ def paste_faces(
     """
     settings = settled(PasteSettings, settings, changes)
     check_parser(settings, parser)
-    picture = as_rgb(picture)
+    given, picture = picture, as_rgb(picture)
     placed = faces.placed_on(picture)
     image, shares = torch.empty_like(picture, memory_format=torch.contiguous_format), torch.empty(picture.shape[:3])
     allowed, texture = as_mask(custom_mask, picture), as_mask(keep_texture, picture)
-    for frame, before in enumerate(picture):
-        here = placed.of_frame(frame)
-        image[frame], shares[frame] = paste_frame(
-            before, here, settings, parser, _of(allowed, frame), _of(texture, frame)
-        )
+    total, done = sum(_is_restored(face) for face in placed), 0
+
+    def count(_: int, __: int | None) -> None:
+        nonlocal done
+        done += 1
         if on_progress:
-            on_progress(frame + 1, len(picture))
-    return Pasted(image, shares)
+            on_progress(done, total)
+
+    for frame, before in enumerate(picture):
+        image[frame], shares[frame] = paste_frame(
+            before,
+            placed.of_frame(frame),
+            settings,
+            parser=parser,
+            allowed=_of(allowed, frame),
+            texture=_of(texture, frame),
+            on_progress=count,
+        )
+    return Pasted(with_alpha_of(given, image), shares)
 
 
 def check_parser(settings: PasteSettings, parser: Parser | None) -> None:
@@ -104,9 +116,11 @@ def paste_frame(
     picture: Tensor,
     faces: Sequence[Face],
     settings: PasteSettings,
+    *,
     parser: Parser | None = None,
     allowed: Tensor | None = None,
     texture: Tensor | None = None,
+    on_progress: Progress | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Put the restored faces of one picture back.
 
@@ -117,31 +131,39 @@ def paste_frame(
         parser: as in `paste_faces`.
         allowed: (H, W) in 0..1: where restored pixels may go.
         texture: (H, W) in 0..1: places whose own texture stays.
+        on_progress: called with (faces done, faces in all) after each restored face.
 
     Returns the picture (H, W, 3), and (H, W) in 0..1: how much of each pixel comes from a restored face.
     """
     image, shares = picture.clone(memory_format=torch.contiguous_format), torch.zeros(picture.shape[:2])
     if settings.strength == 0:
         return image, shares
-    pending = [(face, face.crop) for face in faces if face.crop is not None and _changes_something(face, face.crop)]
+    pending = [(face, face.crop) for face in faces if face.crop is not None and _is_restored(face)]
     if MASKS[settings.mask].nearer_wins:
         # Of two that are as near, the one found first is drawn last.
         pending.sort(key=lambda pair: (width_of(pair[1]), -pair[0].number))
     masks = [None if mask is None else mask.numpy() for mask in (allowed, texture)]
-    for face, crop in pending:
-        # The same grain at every run, and another one in each frame of a clip.
-        replaced = face.outcome.kind == "replaced"
-        job = Job(crop, face.weight, settings, picture.numpy(), *masks, seed=face.key, replaced=replaced)
-        _paste(job, mask_of_job(job, parser), image.numpy(), shares.numpy())
+    for done, (face, crop) in enumerate(pending, 1):
+        if _changes_something(face, crop):
+            # The same grain at every run, and another one in each frame of a clip.
+            replaced = face.outcome.kind == "replaced"
+            job = Job(crop, face.weight, settings, picture.numpy(), *masks, seed=face.key, replaced=replaced)
+            _paste(job, _mask(job, parser), image.numpy(), shares.numpy())
+        if on_progress:
+            on_progress(done, len(pending))
     # A mask of 1 shows `strength` of the restored face; the rest is the face as it was.
     return image, shares.mul_(settings.strength)
 
 
-def mask_of_job(job: Job, parser: Parser | None) -> Shape:
+def _mask(job: Job, parser: Parser | None) -> Shape:
     """How much of the crop (S, S) is pasted where."""
     settings = job.settings
     mask = mask_of(job.crop, settings.mask, settings.parts, settings.grow, settings.feather, parser)
     return mask * np.float32(job.weight)
+
+
+def _is_restored(face: Face) -> bool:
+    return face.crop is not None and face.crop.after is not None
 
 
 def _changes_something(face: Face, crop: Crop) -> bool:

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import SettingError
-from ..image.picture import as_rgb
+from ..errors import SettingError, advice_on_out_of_memory
+from ..image.picture import as_rgb, with_alpha_of
 from ..image.tiles import faded_tiles
 from ..progress import Progress
 from ..restorers.gpen import GPENModel
@@ -17,6 +17,9 @@ from .batches import restore_in_batches
 OVERLAP = 64
 
 
+@advice_on_out_of_memory(
+    "to restore the picture in tiles", "choose memory low or a smaller model, or give fewer pictures at a time"
+)
 def restore_tiled(
     model: GPENModel,
     picture: Tensor,
@@ -34,14 +37,14 @@ def restore_tiled(
         batch: as in `restore_faces`.
         on_progress: called with (tiles done, tiles in all) after each.
 
-    Returns (B, H, W, 3) float32 in 0..1. Raises `SettingError` for an overlap that is out of range, and what
-    `restore_faces` raises.
+    Returns (B, H, W, 3) float32 in 0..1, or (B, H, W, 4) with the alpha that came. Raises `SettingError` for an
+    overlap that is out of range, and what `restore_faces` raises.
     """
     check_tiles(model)
     size = model.size
     if not 0 <= overlap <= size // 2:
         raise SettingError(f"the overlap must be between 0 and {size // 2}, half of the model's size; it is {overlap}")
-    picture = as_rgb(picture)
+    given, picture = picture, as_rgb(picture)
     frames, height, width, _ = picture.shape
     # A picture that is smaller than a tile is continued with its edge.
     missing = (0, max(0, size - width), 0, max(0, size - height))
@@ -59,7 +62,7 @@ def restore_tiled(
         result[frame, top : top + size, left : left + size] += next(restored)[1] * weights
         if on_progress:
             on_progress(done, len(tiles))
-    return result[:, :height, :width]
+    return with_alpha_of(given, result[:, :height, :width])
 
 
 def check_tiles(model: GPENModel) -> None:

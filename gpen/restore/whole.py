@@ -6,14 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import SettingError
-from ..image.picture import as_rgb, resized
+from ..errors import SettingError, advice_on_out_of_memory
+from ..image.picture import as_rgb, resized, with_alpha_of
 from ..progress import Progress
 from ..restorers.gpen import GPENModel
 from .batches import restore_in_batches
 from .inpaint import checked_mask
 
 
+@advice_on_out_of_memory(
+    "to restore the whole picture", "choose memory low or a smaller model, or give fewer pictures at a time"
+)
 def restore_aligned(
     model: GPENModel,
     picture: Tensor,
@@ -35,15 +38,15 @@ def restore_aligned(
         batch: as in `restore_faces`.
         on_progress: called with (pictures done, pictures in all) after each.
 
-    Returns (B, H, W, 3) float32 in 0..1. Raises `SettingError` for a strength outside 0..1, and what `restore_faces`
-    raises.
+    Returns (B, H, W, 3) float32 in 0..1, or (B, H, W, 4) with the alpha that came. Raises `SettingError` for a
+    strength outside 0..1, and what `restore_faces` raises.
     """
     if not 0 <= strength <= 1:
         raise SettingError(f"the strength must be between 0 and 1, and it is {strength}")
-    picture = as_rgb(picture)
+    given, picture = picture, as_rgb(picture)
     mask = checked_mask(model, picture, inpaint_mask)
     if strength == 0:
-        return picture.clone()
+        return with_alpha_of(given, picture.clone())
     frames, height, width, _ = picture.shape
     scale = model.size / max(height, width)
     inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
@@ -65,4 +68,4 @@ def restore_aligned(
         result[frame] = torch.lerp(picture[frame], done, strength)
         if on_progress:
             on_progress(frame + 1, frames)
-    return result
+    return with_alpha_of(given, result)

@@ -59,16 +59,18 @@ class GPENModel:
 
         With less detail than "full" the picture that comes out has half or a quarter of the side.
         """
-        memory = self._memory_for(len(x))
-        self.make_ready(self.activation_bytes(len(x), memory))
+        memory = self._make_ready_for(len(x))
         with torch.inference_mode():
             return run_in_strips(self.network, x.to(self.device, self.dtype), memory, self.detail)
 
     def make_ready(self, activation_bytes: int) -> None:
-        """Runs before every batch: a place to bring the weights to the device, with so much room beside them."""
+        """Runs before every batch: a place to bring the weights to the device, with so much room beside them.
+
+        Room that is still missing afterwards cannot be made.
+        """
 
     def free_bytes(self) -> float:
-        """What the device has left for activations; infinite where nobody can tell."""
+        """What the device has left for activations, now or when it is asked for; infinite where nobody can tell."""
         if self.device.type != "cuda":
             return math.inf
         cached = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
@@ -95,9 +97,10 @@ class GPENModel:
         """How many crops are best run as one batch: a GPU is busy with a few, a CPU with one."""
         if self.device.type == "cpu":
             return 1
+        # Others' weights are sent away for the sake of one picture, and not for a larger batch.
+        one = self.activation_bytes(1, self._make_ready_for(1))
         # The crops of a batch wait on the CPU; half of the room is left to everything else on the device.
-        room, one = self.free_bytes() / 2, self.activation_bytes(1, self._memory_for(1))
-        return int(max(1, min(MOST_AT_ONCE, room / one)))
+        return int(max(1, min(MOST_AT_ONCE, self.free_bytes() / 2 / one)))
 
     def activation_bytes(self, pictures: int, memory: str) -> int:
         """The most bytes of activations that are alive at one time; see `memory.activation_bytes`."""
@@ -106,10 +109,17 @@ class GPENModel:
             self.network.config, pictures, self.dtype, memory, self.device.type, self.detail, in_8_bits
         )
 
-    def _memory_for(self, pictures: int) -> str:
-        if self.memory != "auto":
-            return self.memory
-        return "normal" if self.activation_bytes(pictures, "normal") < self.free_bytes() else "low"
+    def _make_ready_for(self, pictures: int) -> str:
+        """Make room for a batch → "normal" or "low": how it is to be run in the room there is then."""
+        if self.memory == "auto":
+            normal = self.activation_bytes(pictures, "normal")
+            self.make_ready(normal)
+            if normal < self.free_bytes():
+                return "normal"
+        memory = "low" if self.memory == "auto" else self.memory
+        # Once more where "normal" was too much: more of the weights may stay on the device beside "low".
+        self.make_ready(self.activation_bytes(pictures, memory))
+        return memory
 
     def restore(self, crops: Tensor) -> Tensor:
         """Aligned faces (B, S, S, 3) in 0..1 → the same faces restored, in 0..1, on the CPU.
@@ -189,7 +199,11 @@ def load_network(
     try:
         device = torch.device(device)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # the second where this PyTorch was built without that device
+    except (
+        RuntimeError,
+        AssertionError,
+        ImportError,
+    ) as error:  # the others where this PyTorch was built without that device
         raise SettingError(
             f"the device {str(device)!r} cannot be used here: {error}; choose another, or cpu"
         ) from error

@@ -11,7 +11,7 @@ from tests.support.photograph import Damage, damaged, photograph, tensor
 from tools.client import Client, Graph
 
 
-def test_clip_through_the_stations(client: Client) -> None:
+def test_clip_step_by_step(client: Client) -> None:
     frames = [damaged(Damage.NOISE), np.full_like(photograph(), 128), damaged(Damage.JPEG)]
     graph = Graph()
     images = [graph.add("LoadImage", image=client.upload(frame, f"frame{i}.png")) for i, frame in enumerate(frames)]

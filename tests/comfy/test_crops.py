@@ -11,6 +11,7 @@ import gpen
 from gpen.faces.exchange import segments
 from gpen.faces.report import describe
 from gpen.image.picture import to_uint8
+from tests.support.faces import after_of, crop_of
 from tests.support.graphs import assert_shows, find, load, network, restore, say, show, text
 from tests.support.photograph import group, photograph, tensor, tilted
 from tools.client import Client, Graph, Node, NodeFailed, Pixels
@@ -115,7 +116,6 @@ def test_before_and_after_are_what_went_into_the_network_and_came_out(
     run = client.run(graph)
     faces = gpen.detect_faces(tensor(people), "mtcnn")
     faces = gpen.restore_faces(network(small), tensor(people), faces)
-    assert_shows(client.pictures(run, before), torch.stack([face.crop for face in faces if face.crop is not None]))
-    made = torch.stack([face.restored for face in faces if face.restored is not None])
-    assert_shows(client.pictures(run, after), made)
+    assert_shows(client.pictures(run, before), torch.stack([crop_of(face).before for face in faces]))
+    assert_shows(client.pictures(run, after), torch.stack([after_of(face) for face in faces]))
     assert len(client.pictures(run, before)) == 2 and text(run, restored) == describe(faces)

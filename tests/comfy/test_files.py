@@ -1,6 +1,8 @@
 """Files where people keep them: fetched with progress and resumed, or in folders of their own."""
 
 import io
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,9 @@ from skimage import data
 
 from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
+from tests.support.graphs import only_error
 from tests.support.mirror import Mirror
+from tests.support.networks import write_small
 from tools.client import Client, Graph, Interrupted, NodeFailed
 from tools.comfyui import Server
 
@@ -78,8 +82,58 @@ def test_folder_of_extra_model_paths_is_looked_into(client: Client, elsewhere: P
     config = GPENConfig.released(64, 1, 1 / 16, 32, 2)
     weights = {name: torch.zeros(shape) for name, shape in config.official_shapes().items()}
     write_checkpoint(elsewhere / "mine.safetensors", weights)
-    assert "mine.safetensors" in client.object_info()["GPENLoadModel"]["input"]["required"]["file"][1]["options"]
+    assert "mine.safetensors" in choices(client)
     client.run(load(client, "mine.safetensors"))
+
+
+def choices(client: Client) -> list[str]:
+    """What Load GPEN Model lists."""
+    return client.object_info()["GPENLoadModel"]["input"]["required"]["file"][1]["options"]
+
+
+def test_files_are_listed_as_in_the_lists_of_core(server: Server, client: Client) -> None:
+    folder = server.base / "models" / "gpen"
+    below = write_small(folder / "portraits" / "soft.safetensors")
+    (folder / "a folder.pth").mkdir()
+    (folder / "notes.txt").write_text("no model", encoding="utf-8")
+    made = [folder / "notes.txt"]
+    if os.name != "nt":
+        (folder / "dead.pth").symlink_to(folder / "nowhere.pth")
+        os.mkfifo(folder / "pipe.pth")
+        made += [folder / "dead.pth", folder / "pipe.pth"]
+    try:
+        name = str(below.relative_to(folder))
+        listed = choices(client)
+        assert name in listed
+        assert not {"a folder.pth", "dead.pth", "pipe.pth", "notes.txt"} & set(listed)
+        client.run(load(client, name))
+        # A file that was replaced is loaded again.
+        assert not client.run(load(client, name)).executed
+        os.utime(below, (1, 1))
+        assert "1" in client.run(load(client, name)).executed
+    finally:
+        for path in made:
+            path.unlink()
+        (folder / "a folder.pth").rmdir()
+        shutil.rmtree(below.parent)
+
+
+@pytest.mark.parametrize("file", [None, 7, "../soft.safetensors", {"__value__": ["preview"]}])
+def test_what_is_no_file_is_refused_in_words(client: Client, file: object) -> None:
+    graph = load(client, "preview")
+    graph.nodes[0].inputs["file"] = file
+    error = only_error(client, graph, graph.nodes[0])
+    assert "preview" in error, error
+
+
+def test_page_lists_no_leftovers_of_a_download(client: Client, elsewhere: Path) -> None:
+    with pytest.raises(NodeFailed):
+        client.run(load(client, "GPEN-BFR-512.pth"))
+    assert list(elsewhere.glob(".*.lock")), "the test shows nothing where no lock is left"
+    for key in ("gpen", "facerestore_models", "facedetection"):
+        for path in (f"/models/{key}", f"/experiment/models/{key}"):
+            listed = [file if isinstance(file, str) else file["name"] for file in client.get(path).json()]
+            assert all(Path(name).suffix in {".pth", ".pt", ".safetensors", ".onnx"} for name in listed), listed
 
 
 def test_output_directory_is_respected(server: Server, client: Client) -> None:

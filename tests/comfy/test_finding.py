@@ -39,7 +39,7 @@ def test_further_look_finds_what_the_first_misses(client: Client, picture: Pixel
     run = client.run(graph)
     assert [text(run, node) for node in counts] == ["0", "1"]
     assert text(run, plain) == "no face found"
-    expected = gpen.detect_faces(tensor(picture), "mtcnn", search=gpen.Search(**settings))
+    expected = gpen.detect_faces(tensor(picture), "mtcnn", **settings)
     assert text(run, further) == describe(expected)
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,10 +35,15 @@ def pack() -> ModuleType:
     return module
 
 
-@pytest.fixture
-def management(pack: ModuleType) -> Any:
+@pytest.fixture(params=[False, True], ids=["", "dynamic VRAM"])
+def management(pack: ModuleType, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """ComfyUI's, as it is without and with the dynamic VRAM of newer versions, where it is one of those."""
     import comfy.model_management as management
 
+    if request.param:
+        memory = pytest.importorskip("comfy.memory_management", reason="this ComfyUI has no dynamic VRAM")
+        # What main.py sets where it finds an NVIDIA card; a CPU builds its networks in the same way then.
+        monkeypatch.setattr(memory, "aimdo_enabled", True)
     yield management
     management.unload_all_models()
 
@@ -52,19 +58,22 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def model(pack: ModuleType, file: Path) -> Any:
+def model(management: Any, file: Path) -> Any:
     return managed(file, "fp32")
 
 
 def managed(file: Path, precision: str) -> Any:
     bridge = sys.modules["gpen_pack.nodes.bridge"]
-    checkpoint = sys.modules["gpen_pack.gpen.model.checkpoint"].read_checkpoint(file)
-    return bridge.ManagedModel(checkpoint, "small", "restoration", precision, "auto")
+    return bridge.ManagedModel(checkpoint(file), "small", "restoration", precision, "auto")
+
+
+def checkpoint(file: Path) -> Any:
+    return sys.modules["gpen_pack.gpen.model.checkpoint"].read_checkpoint(file)
 
 
 @pytest.fixture
 def picture() -> torch.Tensor:
-    return torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    return torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
 def test_patcher_is_among_the_loaded_models(management: Any, model: Any, picture: torch.Tensor) -> None:
@@ -120,6 +129,24 @@ def test_64_megabytes_are_enough_for_512(
     torch.testing.assert_close(part.cpu(), whole.cpu(), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp8"])
+def test_weights_that_stay_on_the_cpu_can_be_pinned(
+    management: Any, file: Path, picture: torch.Tensor, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ComfyUI pins nothing without a card, and what is not contiguous it does not pin with one."""
+    pinned: list[torch.Tensor] = []
+    monkeypatch.setattr(management, "pin_memory", pinned.append)
+    with torch.inference_mode():  # as in a node
+        model = managed(file, precision)
+        whole = model(picture)
+        assert not pinned and not model.network.convs[1].conv.weight.is_contiguous(), "on the device they lie better so"
+        management.unload_all_models()
+        model.patcher.load(model.patcher.load_device, lowvram_model_memory=1)
+        assert any(weight.ndim == 4 for weight in pinned) and all(weight.is_contiguous() for weight in pinned)
+        part = model.network(picture.to(model.patcher.load_device, model.dtype))
+    torch.testing.assert_close(part.float().cpu(), whole.cpu(), atol=1e-5, rtol=0)
+
+
 def test_nothing_of_the_network_is_skipped_by_partial_loading(model: Any) -> None:
     # Core neither moves nor casts the parameters of a module that has children with parameters of their own.
     for name, module in model.network.named_modules():
@@ -132,6 +159,66 @@ def test_patcher_lives_as_long_as_the_model(management: Any, model: Any, picture
     model(picture)
     loaded = management.current_loaded_models[0]
     assert loaded.model is model.patcher and not loaded.is_dead()
+
+
+@pytest.fixture
+def card(management: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
+    """A card of 8 GB that nobody has → its free memory; weights that are loaded to it go nowhere, but are counted."""
+
+    def free(_: Any = None, torch_free_too: bool = False) -> Any:
+        left = 8e9 - sum(loaded.model_loaded_memory() for loaded in management.current_loaded_models)
+        return (left, 0.0) if torch_free_too else left
+
+    monkeypatch.setattr(management, "get_free_memory", free)
+    monkeypatch.setattr(management, "vram_state", management.VRAMState.NORMAL_VRAM)
+    return free
+
+
+@pytest.fixture
+def on_card(model: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The model, as if it were GPEN-512 in half precision on such a card."""
+    model.patcher.load_device = model.patcher.offload_device = torch.device("meta")
+    activation_bytes = {"normal": 240e6, "low": 49e6}
+    monkeypatch.setattr(model, "activation_bytes", lambda pictures, memory: pictures * activation_bytes[memory])
+    return model
+
+
+def test_memory_is_chosen_when_others_have_made_room(management: Any, card: Callable[[], float], on_card: Any) -> None:
+    from comfy.model_patcher import ModelPatcher
+    from comfy.ops import manual_cast
+
+    large = torch.nn.Sequential(*(manual_cast.Linear(8660, 8660, bias=False, device="meta") for _ in range(26)))
+    for layer in large:
+        layer.weight = torch.nn.Parameter(torch.empty(8660, 8660, device="meta"), requires_grad=False)
+    other = ModelPatcher(large, torch.device("meta"), torch.device("meta"))
+    management.load_models_gpu([other], force_full_load=True)
+    assert card() < 240e6, "the test shows nothing where both fit"
+    at_once = on_card.pictures_at_once()
+    assert at_once >= 2 and other.loaded_size() > 5e9, "room is made for one picture, not for as many as possible"
+    assert at_once == int(card() / 2 / 240e6)
+    assert on_card._make_ready_for(at_once) == "normal"
+
+
+def test_memory_that_is_given_back_when_asked_for_counts_as_free(
+    management: Any, on_card: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(on_card.patcher, "get_free_memory"):
+        pytest.skip("this ComfyUI cannot tell")
+    monkeypatch.setattr(
+        management, "get_free_memory", lambda *_, torch_free_too=False: (2e8, 0) if torch_free_too else 2e8
+    )
+    assert on_card.pictures_at_once() == 2
+    monkeypatch.setattr(on_card.patcher, "get_free_memory", lambda _: 6e9)
+    assert on_card.pictures_at_once() == 8
+    assert on_card._make_ready_for(8) == "normal"
+
+
+def test_more_weights_stay_where_normal_memory_is_too_much(
+    management: Any, card: Callable[[], float], on_card: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_card, "activation_bytes", lambda _, memory: {"normal": 9e9, "low": 49e6}[memory])
+    assert on_card._make_ready_for(1) == "low"
+    assert on_card.patcher.loaded_size() == on_card.patcher.model_size()
 
 
 def test_interrupt_stops_the_network(management: Any, model: Any, picture: torch.Tensor) -> None:
@@ -169,6 +256,16 @@ def test_auto_precision_follows_the_card(
     assert sys.modules["gpen_pack.nodes.bridge"].best_dtype(torch.device("cuda")) == dtype
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16", "fp8"])
+def test_same_picture_as_without_management(management: Any, file: Path, picture: torch.Tensor, precision: str) -> None:
+    """In particular with dynamic VRAM, where ComfyUI's layers are made in another way."""
+    model = managed(file, precision)
+    library = sys.modules["gpen_pack.gpen.restorers.gpen"]
+    plain = library.load_network(checkpoint(file), "small", "restoration", precision)
+    assert model.dtype == plain.dtype, "the CPU should mean the same by it"
+    assert torch.equal(model(picture), plain(picture))
+
+
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
 def test_precision_of_the_loaded_network(management: Any, file: Path, precision: str, dtype: torch.dtype) -> None:
     model = managed(file, precision)
@@ -179,11 +276,11 @@ def test_pasting_says_why_there_is_nothing_to_paste(pack: ModuleType) -> None:
     """A clip whose crops `restore` lets go would have to be long: here it may keep none."""
     library, pipeline, paste = (sys.modules[f"gpen_pack.{name}"] for name in ("gpen", "gpen.pipeline", "nodes.paste"))
     picture = torch.from_numpy(photograph())[None].float() / 255
-    model, detector = library.load_model("preview", device="cpu"), library.find_detector("mtcnn")
+    model, detector = library.load_model("preview", device="cpu"), library.open_detector("mtcnn")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "MOST_KEPT", 0)
         let_go = library.restore(model, picture, detector).faces
-    assert paste._report(let_go).startswith("nothing to paste: the crops of so long a clip are not kept.")
+    assert str(paste._report(let_go)).startswith("nothing to paste: the crops of so long a clip are not kept.")
     found = library.detect_faces(picture, detector)
-    assert paste._report(found).startswith("nothing to paste: no face is restored.")
-    assert paste._report(library.restore_faces(model, picture, let_go)).startswith("1 face found, 1 restored")
+    assert str(paste._report(found)).startswith("nothing to paste: no face is restored.")
+    assert str(paste._report(library.restore_faces(model, picture, let_go))).startswith("1 face found, 1 restored")

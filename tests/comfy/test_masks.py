@@ -89,7 +89,7 @@ def test_parsed_masks_leave_in_front_what_is_no_face(client: Client, server: Ser
 
     faces = gpen.detect_faces(tensor(photograph()), "mtcnn")
     faces = gpen.restore_faces(network("preview"), tensor(covered), faces)
-    bisenet = gpen.find_parser("parse", folders={"parser": [parsers["parse"].parent]}, download=False)
+    bisenet = gpen.open_parser("parse", folders={"parser": [parsers["parse"].parent]}, download=False)
     changed = []
     for node, one in zip(nodes, settings, strict=True):
         # ParseNet takes two seconds; what its weights see, NumPy sees as well.

@@ -22,7 +22,7 @@ def test_same_picture_as_the_library(client: Client, small: Path) -> None:
         nodes.append((done, show(graph, done)))
     run, in_library = client.run(graph), network(small)
     for (name, case), (done, shown) in zip(cases().items(), nodes, strict=True):
-        expected = gpen.restore(in_library, tensor(case.picture), gpen.find_detector("mtcnn"))
+        expected = gpen.restore(in_library, tensor(case.picture), gpen.open_detector("mtcnn"))
         assert_shows(client.pictures(run, shown), expected.image, name)
         assert text(run, done) == describe(expected.faces), name
         assert text(run, done).startswith("1 face found, 1 restored"), name

@@ -9,6 +9,7 @@ import pytest
 from tests.support.photograph import Damage, damaged, face_psnr, photograph
 from tools.client import Client, Prompt
 from tools.comfyui import ROOT
+from tools.workflow import inputs_of
 
 PROMPTS = sorted((ROOT / "tests" / "workflows").glob("*/*.prompt.json"))
 BAD = damaged(Damage.NOISE)
@@ -22,7 +23,7 @@ def test_prompt_of_an_earlier_release_still_gives_the_same(client: Client, file:
     shown = [node_id for node_id, node in old.items() if node["class_type"] in ("PreviewImage", "SaveImage")]
     pictures = {node_id: client.pictures(run, node_id) for node_id in shown}
     for node_id, node in old.items():
-        # The picture in one node and in stations; previews, crops and tiles are of other sizes or of the whole.
+        # The picture in one node and step by step; previews, crops and tiles are of other sizes or of the whole.
         if node["class_type"] in ("GPENRestore", "GPENPasteFaces"):
             assert run.outputs[node_id]["text"][0].startswith("1 face found, 1 restored")
             shows = next(other for other in shown if old[other]["inputs"]["images"] == [node_id, 0])
@@ -40,3 +41,32 @@ def test_prompt_of_an_earlier_release_still_gives_the_same(client: Client, file:
         later = client.run(now)
         for node_id in shown:
             np.testing.assert_array_equal(client.pictures(later, node_id), pictures[node_id])
+
+
+SCHEMAS = sorted((ROOT / "tests" / "workflows").glob("*/schema.json"))
+# What was changed on purpose before anything was published; CHANGELOG.md says why.
+CHANGED_DEFAULTS: set[tuple[str, str]] = set()
+REORDERED = {"GPENRestore"}
+
+
+@pytest.mark.parametrize("file", SCHEMAS, ids=lambda file: file.parent.name)
+def test_nothing_of_an_earlier_schema_is_lost(client: Client, file: Path) -> None:
+    info, lost = client.object_info(), []
+    for name, old in json.loads(file.read_text(encoding="utf-8")).items():
+        now = {key: (spec[0], spec[1] if len(spec) > 1 else {}) for key, spec in inputs_of(info[name]).items()}
+        for key, was in old["inputs"].items():
+            kind, told = now.get(key, ("nothing", {}))
+            kept = was["type"] in (kind, "COMBO") and all(
+                told.get(fact) == was[fact] or (name, key) in CHANGED_DEFAULTS
+                for fact in ("default", "min", "max")
+                if fact in was
+            )
+            if not kept or not set(was.get("choices", ())) <= set(told.get("options", ())):
+                lost.append(f"{name}.{key}: {was} → {kind} {told}")
+        if info[name]["output"][: len(old["outputs"])] != old["outputs"]:
+            lost.append(f"{name}: its outputs are {info[name]['output']}")
+        # Saved workflows hold the values of widgets by their places.
+        widgets = [key for key, was in old["inputs"].items() if "default" in was]
+        if name not in REORDERED and [key for key in now if "default" in now[key][1]][: len(widgets)] != widgets:
+            lost.append(f"{name}: its widgets are {list(now)}")
+    assert not lost, "\n".join(lost)

@@ -1,6 +1,5 @@
 """Choosing faces in a real server: every way, on a group of people."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from tools.client import Client, Graph, NodeFailed
 
 def test_every_choice(client: Client, shared: Path) -> None:
     people = blurry_group(shared)
-    faces = gpen.detect_faces(tensor(people), "mtcnn", 0.6)
+    faces = gpen.detect_faces(tensor(people), "mtcnn", threshold=0.6)
     mask = torch.nn.functional.interpolate(FIRST_TWO[None], people.shape[:2], mode="nearest")[0, 0]
     graph = Graph()
     image = load(graph, client, masked(people, mask))
@@ -102,13 +101,13 @@ def test_in_one_node(client: Client, shared: Path, small: Path) -> None:
     expected = gpen.restore(
         network(small),
         tensor(people),
-        gpen.find_detector("mtcnn"),
-        threshold=0.6,
-        select=partial(gpen.select_faces, **settings),
+        gpen.open_detector("mtcnn"),
+        detect=gpen.DetectSettings(threshold=0.6),
+        select=gpen.SelectSettings(**settings),
     )
     assert_shows(client.pictures(run, shown), expected.image)
     assert text(run, done) == describe(expected.faces)
-    assert [face.fate for face in sorted(expected.faces, key=lambda face: face.box[0])] == [
+    assert [str(face.outcome) for face in sorted(expected.faces, key=lambda face: face.box[0])] == [
         "left out: sharper than 81",
         "left out: not among the 1 smallest",
         "restored",

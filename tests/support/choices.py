@@ -17,13 +17,13 @@ _TWO_BOXES = [{"x": 540, "y": 0, "width": 140, "height": 140}, {"x": 750, "y": 2
 def places(faces: gpen.Faces) -> dict[int, int]:
     """The number of each face → its place from the left."""
     from_left = sorted(faces, key=lambda face: face.box[0])
-    return {number: from_left.index(face) + 1 for number, face in faces.numbered()}
+    return {number: from_left.index(face) + 1 for number, face in ((face.number, face) for face in faces)}
 
 
 def choices(faces: gpen.Faces) -> list[tuple[dict[str, Any], set[int]]]:
     """Settings of `select_faces` → who is chosen of the group, by place from the left."""
     place = places(faces)
-    by_score = sorted(faces.numbered(), key=lambda numbered: numbered[1].score)
+    by_score = sorted(((face.number, face) for face in faces), key=lambda numbered: numbered[1].score)
     return [
         ({}, {1, 2, 3, 4}),
         ({"indices": "2-3"}, {place[2], place[3]}),

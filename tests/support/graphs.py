@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
 import gpen
 from gpen.image.picture import to_uint8
 from gpen.restorers.gpen import GPENModel
-from tools.client import Client, Graph, Node, Pixels, Run
+from tools.client import Client, Graph, Node, NodeFailed, Pixels, PromptRefused, Run
 
 
 def load(graph: Graph, client: Client, *pictures: Pixels) -> Node:
@@ -83,3 +84,18 @@ def assert_shows(shown: Iterable[Pixels], expected: Tensor, what: str = "") -> N
     pixels = np.stack(list(shown)).astype(int)
     assert pixels.shape == expected.shape, what
     assert np.abs(pixels - to_uint8(expected)).max() <= 1, what
+
+
+def only_error(client: Client, graph: Graph, node: Node) -> str:
+    """What a person reads of a graph in which one node has one wrong value.
+
+    Newer versions of ComfyUI check what is chosen beforehand; in older ones the node says it when it runs.
+    """
+    with pytest.raises((PromptRefused, NodeFailed)) as caught:
+        client.run(graph)
+    if isinstance(caught.value, NodeFailed):
+        assert caught.value.node_id == node.id, caught.value
+        return caught.value.message.partition("\n")[0]
+    assert isinstance(caught.value, PromptRefused) and list(caught.value.node_errors) == [node.id], caught.value
+    (error,) = caught.value.node_errors[node.id]["errors"]
+    return f"{error['message']}: {error['details']}"

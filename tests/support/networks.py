@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
@@ -33,7 +34,7 @@ class Negative(GPENModel):
         self.runs.append((len(x), self.memory))
         if len(x) > self.room:
             raise self.error
-        return 1 - x if self.task == "segmentation" else -x
+        return 1 - x if self.task.name == "segmentation" else -x
 
 
 def write_small(path: Path) -> Path:
@@ -43,3 +44,21 @@ def write_small(path: Path) -> Path:
     shapes = GPENConfig.released(64, 1, 1 / 16, 32, 2).official_shapes()
     write_checkpoint(path, {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()})
     return path
+
+
+def random_checkpoint(config: GPENConfig, seed: int = 0) -> dict[str, Tensor]:
+    """Official tensors as training starts from, but with biases and feature weights that are not zero."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors: dict[str, Tensor] = {}
+    for name, shape in config.official_shapes().items():
+        tensor = torch.randn(shape, generator=generator)
+        if name.endswith("modulation.bias"):
+            tensor = torch.ones(shape)
+        elif name.startswith("generator.style"):
+            tensor = tensor * 100  # undone by the learning rate multiplier 0.01
+        elif name.endswith("bias"):
+            tensor = tensor * 0.1
+        elif name.endswith("noise.weight"):
+            tensor = tensor.abs() * 0.3
+        tensors[name] = tensor
+    return tensors

@@ -4,6 +4,8 @@ It is NASA's portrait of Eileen Collins (public domain), as scikit-image carries
 """
 
 import json
+import os
+import sys
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -179,3 +181,11 @@ def cases() -> dict[str, Case]:
         name = f"{scale:g} times as large, tilted by {degrees}°, {damage.value if damage else 'undamaged'}"
         made[name] = Case(picture, original, there)
     return made
+
+
+def shared_faces() -> Path:
+    """The public-domain portraits that lie beside the repository (`$SHARED`); says so where they are absent."""
+    faces = Path(os.environ.get("SHARED") or Path(__file__).resolve().parents[3] / "shared") / "faces"
+    if not faces.is_dir():
+        sys.exit(f"error: this needs the portraits, and there is no folder {faces}: name its parent in SHARED")
+    return faces

@@ -79,8 +79,14 @@ def test_one_unreadable_among_many(head: Path, tmp_path: Path, capsys: pytest.Ca
     errors = capsys.readouterr().err.splitlines()
     assert sum("broken.jpg cannot be read as a picture" in line for line in errors) == 1
     assert "gpen: 1 of 5 pictures failed" in errors
+    assert any("notes.txt" in line for line in errors), "passed over in silence"
     done = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert done == {"head.png", "a.png", "deep/b.jpg", "deep/c.png"}
+    assert {path for path in done if not path.startswith(".gpen-record/")} == {
+        "head.png",
+        "a.png",
+        "deep/b.jpg",
+        "deep/c.png",
+    }
 
 
 def test_strength_zero_alpha_and_16_bits_survive(head: Path, tmp_path: Path) -> None:
@@ -107,7 +113,7 @@ def test_results_are_not_read_again(head: Path) -> None:
         (["restore", "IN", "--output", "FOLDER OF IN"], "would be overwritten"),
         (["restore", "FOLDER OF IN", "--output", "FOLDER OF IN"], "would be overwritten"),
         (["restore", "FOLDER OF IN", "OTHER FOLDER", "--output", "OTHER FOLDER"], "would be overwritten"),
-        (["restore", "IN", "--output", "OUT.gif"], "expected a folder or a file"),
+        (["restore", "IN", "--output", "OUT.txt"], "expected a folder or a file"),
         (["restore", "FOLDER OF IN", "--output", "OUT.png"], "looks like a picture"),
         (["restore", "IN", "--output", "OUT", "--device", "toaster"], "'toaster' cannot be used here"),
         (["restore", "IN", "IN/../../other/head.png", "--output", "OUT"], "would both become"),
@@ -129,7 +135,7 @@ def test_mistakes_are_one_line(
     (tmp_path / "other" / "head.png").write_bytes(head.read_bytes())
     places = {"IN": str(head), "OUT": str(tmp_path / "out"), "OUT.safetensors": str(tmp_path / "out.safetensors")}
     places |= {"FOLDER OF IN": str(head.parent), "OTHER FOLDER": str(tmp_path / "other")}
-    places |= {"OUT.gif": str(tmp_path / "out.gif"), "OUT.png": str(tmp_path / "out.png")}
+    places |= {"OUT.txt": str(tmp_path / "out.txt"), "OUT.png": str(tmp_path / "out.png")}
     places["IN/../../other/head.png"] = str(tmp_path / "other" / "head.png")
     before = head.read_bytes()
     assert main([places.get(argument, argument) for argument in arguments]) == 2
@@ -168,3 +174,20 @@ def test_a_source_that_is_missing_is_named_though_the_target_exists(command, tmp
     target.touch()
     assert main([command, str(tmp_path / "missing.pth"), str(target)]) == 2
     assert "missing.pth" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--aligned", "--skin", "0.5", "--order", "largest"], "--order, --skin would change nothing"),
+        (["--aligned", "--detector", "mtcnn"], "--detector would change nothing"),
+        (["--count", "-3"], "the count must be a whole number between 0 and 1000, and it is -3"),
+        (["--skin", "7"], "the skin must be a number between 0 and 1, and it is 7"),
+        (["--smoothing", "0.2"], "give --clip too"),
+    ],
+)
+def test_what_would_change_nothing_is_refused(
+    head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert main(["restore", str(head), "--output", str(tmp_path / "out"), *arguments]) == 2
+    assert words in capsys.readouterr().err and not (tmp_path / "out").exists()

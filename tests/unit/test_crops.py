@@ -12,7 +12,7 @@ from skimage import data
 
 import gpen
 from gpen.faces.exchange import bounding_boxes, segments
-from gpen.faces.face import Face, Faces
+from gpen.faces.face import Face, Faces, Outcome
 from tests.support.networks import Negative
 
 
@@ -36,7 +36,7 @@ def found(astronaut: torch.Tensor) -> gpen.Faces:
 def test_crops_of_found_faces_are_upright_and_in_order(astronaut: torch.Tensor, found: gpen.Faces) -> None:
     cut = gpen.face_crops(astronaut, found)
     assert cut.crops.shape == (2, 512, 512, 3)
-    assert [face.fate.split(":")[0] for face in cut.faces] == ["found", "skipped", "found", "skipped"]
+    assert [face.outcome.kind for face in cut.faces] == ["found", "skipped", "found", "skipped"]
     again = gpen.detect_faces(cut.crops[:1], "mtcnn")[0]
     eyes = again.landmarks[1] - again.landmarks[0]
     assert abs(np.degrees(np.arctan2(eyes[1], eyes[0]))) < 3
@@ -93,16 +93,17 @@ def test_round_trip_of_unchanged_crops_changes_nothing(
     for unchanged in (cut.crops, (cut.crops * 255).round() / 255, (cut.crops * 255).floor() / 255):
         back = gpen.replace_crops(cut.faces, unchanged)
         assert torch.equal(gpen.paste_faces(astronaut, back, mask="box").image, astronaut)
-        assert [face.fate.split(":")[0] for face in back] == ["unchanged", "skipped", "unchanged", "skipped"]
+        assert [face.outcome.kind for face in back] == ["unchanged", "skipped", "unchanged", "skipped"]
 
 
 def test_who_is_left_out_does_not_depend_on_words(astronaut: torch.Tensor, found: gpen.Faces) -> None:
-    faces = found.with_faces([replace(found[0], skipped=True), replace(found[2], fate="skipped the queue")])
+    queued = Outcome("found", "skipped the queue")
+    faces = found.with_faces([found[0].skipped("by choice"), replace(found[2], outcome=queued)])
     cut = gpen.face_crops(astronaut, faces, size=64)
     assert [face.crop is None for face in cut.faces] == [True, False]
     # Whoever is chosen anew is cut out anew.
     again = gpen.face_crops(astronaut, gpen.select_faces(cut.faces).chosen, size=64)
-    assert not any(face.skipped for face in again.faces) and len(again.crops) == 2
+    assert not any(face.outcome.kind == "skipped" for face in again.faces) and len(again.crops) == 2
 
 
 def test_round_trip_of_restored_crops_pastes_what_would_have_been_pasted(
@@ -119,7 +120,7 @@ def test_changed_crop_is_pasted_where_it_came_from(astronaut: torch.Tensor, foun
     changed = cut.crops.clone()
     changed[1] = 1 - changed[1]
     back = gpen.replace_crops(cut.faces, changed)
-    assert [face.fate.split(":")[0] for face in back] == ["unchanged", "skipped", "replaced", "skipped"]
+    assert [face.outcome.kind for face in back] == ["unchanged", "skipped", "replaced", "skipped"]
     pasted = gpen.paste_faces(astronaut, back, large_faces="off")
     assert torch.equal(pasted.image[:, :250], astronaut[:, :250]), "the other face changed"
     middle = np.s_[0, 325:335, 45:55]
@@ -133,7 +134,7 @@ def test_crop_of_another_size_lands_in_the_same_place(astronaut: torch.Tensor, f
     cut = gpen.face_crops(astronaut, found, size=200)
     changed = 1 - F.interpolate(cut.crops.movedim(3, 1), (size, size), mode="bilinear", antialias=True).movedim(1, 3)
     back = gpen.replace_crops(cut.faces, changed)
-    assert back[0].restored is not None and len(back[0].restored) == max(size, 200)
+    assert (back[0].crop is not None and back[0].crop.after is not None) and len(back[0].crop.after) == max(size, 200)
     same = gpen.replace_crops(cut.faces, 1 - cut.crops)
     pasted, expected = (gpen.paste_faces(astronaut, faces).image for faces in (back, same))
     # Half a pixel to the side would cost three times as much.

@@ -80,25 +80,25 @@ class Recording:
 
 
 SEARCHES = {
-    "plain": gpen.Search(),
-    "all": gpen.Search(size="short side 480", tiny_faces=True, edges=True, rotated=True),
+    "plain": gpen.DetectSettings(),
+    "all": gpen.DetectSettings(size="short side 480", tiny_faces=True, edges=True, rotated=True),
 }
 
 
 @pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
 @pytest.mark.parametrize("name", ["yunet", "retinaface_mobilenet0.25"])
 def test_frames_together_are_as_frames_alone(
-    astronaut: torch.Tensor, folders: Folders, name: str, search: gpen.Search
+    astronaut: torch.Tensor, folders: Folders, name: str, search: gpen.DetectSettings
 ) -> None:
     head = astronaut[:, :220, 100:320]
     frames = torch.cat([head, head.flip(2), torch.zeros_like(head), head.roll(20, 1), head.rot90(1, (1, 2))])
-    detector = Recording(gpen.find_detector(name, folders=folders))
-    together = gpen.detect_faces(frames, detector, search=search)
+    detector = Recording(gpen.open_detector(name, folders=folders))
+    together = gpen.detect_faces(frames, detector, settings=search)
     passes = len(detector.given) // 3
     assert detector.given == [2] * 2 * passes + [1] * passes
     assert [len(together.of_frame(frame)) for frame in range(4)] == [1, 1, 0, 1]
     for frame, picture in enumerate(frames):
-        alone = gpen.detect_faces(picture[None], detector, search=search)
+        alone = gpen.detect_faces(picture[None], detector, settings=search)
         for one, other in zip(alone, together.of_frame(frame), strict=True):
             np.testing.assert_allclose(one.landmarks, other.landmarks, atol=0.01)
             np.testing.assert_allclose(one.box, other.box, atol=0.01)
@@ -108,7 +108,7 @@ def test_frames_together_are_as_frames_alone(
 def test_fewer_at_once_where_memory_runs_out(
     astronaut: torch.Tensor, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    detector = gpen.find_detector("retinaface_mobilenet0.25", folders=folders)
+    detector = gpen.open_detector("retinaface_mobilenet0.25", folders=folders)
     assert isinstance(detector, RetinaFaceDetector)
     look, given, most = detector.network.batched_detect_faces, [], 1
 
@@ -140,7 +140,7 @@ def test_alpha_and_grey(astronaut: torch.Tensor) -> None:
 
 def test_auto_takes_the_best_on_disk(shared: Path, tmp_path: Path) -> None:
     def chosen() -> str:
-        return type(gpen.find_detector("auto", folders={"detector": [tmp_path]}, download=True)).__name__
+        return type(gpen.open_detector("auto", folders={"detector": [tmp_path]}, download=True)).__name__
 
     assert chosen() == "MTCNNDetector"
     (tmp_path / "face_detection_yunet_2023mar.onnx").write_bytes(
@@ -151,19 +151,19 @@ def test_auto_takes_the_best_on_disk(shared: Path, tmp_path: Path) -> None:
 
 def test_auto_passes_over_a_broken_file(tmp_path: Path) -> None:
     (tmp_path / "face_detection_yunet_2023mar.onnx").write_text("not a model", encoding="utf-8")
-    assert type(gpen.find_detector("auto", folders={"detector": [tmp_path]})).__name__ == "MTCNNDetector"
+    assert type(gpen.open_detector("auto", folders={"detector": [tmp_path]})).__name__ == "MTCNNDetector"
 
 
 def test_missing_file_is_named(nothing_on_disk: Folders) -> None:
     with pytest.raises(gpen.DownloadError, match="face_detection_yunet_2023mar"):
-        gpen.find_detector("yunet", folders=nothing_on_disk, download=False)
+        gpen.open_detector("yunet", folders=nothing_on_disk, download=False)
 
 
 def test_wrong_names_and_values(astronaut: torch.Tensor) -> None:
     with pytest.raises(gpen.SettingError, match=r"'retina'.*auto, " + DETECTORS[0]):
         gpen.detect_faces(astronaut, "retina")
-    with pytest.raises(gpen.SettingError, match="between 0 and 1"):
-        gpen.detect_faces(astronaut, "mtcnn", 1.5)
+    with pytest.raises(gpen.SettingError, match="detection threshold must be a number between 0 and 1"):
+        gpen.detect_faces(astronaut, "mtcnn", threshold=1.5)
 
 
 @pytest.mark.parametrize(

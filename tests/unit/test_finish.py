@@ -11,11 +11,12 @@ from skimage import data, io
 from torch import Tensor
 
 import gpen
-from gpen.faces.alignment import align, crop_face, template
+from gpen.faces.alignment import template
 from gpen.image.grain import grain_levels
 from gpen.image.noise import luminance
-from gpen.paste.masks import OFFICIAL_CLASSES, mask_of, softened
+from gpen.paste.masks import OFFICIAL_CLASSES, softened
 from gpen.paste.skin import skin_mask
+from tests.support.faces import crop_of, cut_face, paste_mask, with_after
 
 ASTRONAUT_LANDMARKS = np.array(
     [[200.12, 101.82], [247.13, 102.62], [220.37, 124.54], [198.61, 142.77], [239.67, 143.64]]
@@ -33,13 +34,6 @@ def portrait(shared: Path) -> tuple[Tensor, np.ndarray]:
     """A portrait whose face is 2.5 times larger than a crop of 256 pixels, with its landmarks."""
     picture = torch.from_numpy(io.imread(shared / "faces" / PORTRAIT))[None].float() / 255
     return picture, gpen.detect_faces(picture, "mtcnn")[0].landmarks
-
-
-def cut(picture: Tensor, landmarks: np.ndarray, size: int = 256) -> gpen.Face:
-    picture_to_crop, crop_to_picture = align(landmarks, size)
-    crop = crop_face(picture[0], picture_to_crop, size)
-    box = (*landmarks.min(0).tolist(), *landmarks.max(0).tolist())
-    return gpen.Face(0, box, landmarks, 0.9, crop, crop, crop_to_picture, "restored")
 
 
 def faces_of(picture: Tensor, *faces: gpen.Face) -> gpen.Faces:
@@ -68,16 +62,14 @@ def fine(picture: Tensor, where: Tensor) -> float:
 
 def cheeks(picture: Tensor, face: gpen.Face) -> Tensor:
     """Where skin certainly is, (1, H, W)."""
-    assert face.crop is not None and face.crop_to_picture is not None
-    mask = skin_mask(face.crop.numpy())
-    return torch.from_numpy(cv2.warpAffine(mask, face.crop_to_picture, picture.shape[2:0:-1]) > 0.9)[None]
+    mask = skin_mask(crop_of(face).before.numpy(), crop_of(face).template)
+    return torch.from_numpy(cv2.warpAffine(mask, crop_of(face).crop_to_picture, picture.shape[2:0:-1]) > 0.9)[None]
 
 
 def test_skin_looks_like_plastic(portrait: tuple[Tensor, np.ndarray]) -> None:
     picture, landmarks = portrait
-    face = cut(picture, landmarks, 512)
-    assert face.crop is not None
-    faces, skin = faces_of(picture, replace(face, restored=blurred(face.crop, 5))), cheeks(picture, face)
+    face = cut_face(picture, landmarks, 512)
+    faces, skin = faces_of(picture, with_after(face, blurred(crop_of(face).before, 5))), cheeks(picture, face)
     plastic, natural, own = (
         fine(gpen.paste_faces(picture, faces, skin=skin_setting, large_faces="off").image, skin)
         for skin_setting in (1.0, 0.3, 0.0)
@@ -90,8 +82,8 @@ def test_skin_looks_like_plastic(portrait: tuple[Tensor, np.ndarray]) -> None:
 def test_noise_is_not_taken_for_skin(portrait: tuple[Tensor, np.ndarray]) -> None:
     clean, landmarks = portrait
     picture = noisy(clean, 0.06)
-    restored = replace(cut(picture, landmarks, 512), restored=cut(clean, landmarks, 512).crop)
-    faces, skin = faces_of(picture, restored), cheeks(clean, cut(clean, landmarks, 512))
+    restored = with_after(cut_face(picture, landmarks, 512), crop_of(cut_face(clean, landmarks, 512)).before)
+    faces, skin = faces_of(picture, restored), cheeks(clean, cut_face(clean, landmarks, 512))
     without, with_texture = (
         gpen.paste_faces(picture, faces, skin=skin_setting, large_faces="off").image for skin_setting in (1.0, 0.0)
     )
@@ -101,9 +93,8 @@ def test_noise_is_not_taken_for_skin(portrait: tuple[Tensor, np.ndarray]) -> Non
 
 def test_stubble_and_freckles_are_gone(portrait: tuple[Tensor, np.ndarray]) -> None:
     picture, landmarks = portrait
-    face = cut(picture, landmarks, 512)
-    assert face.crop is not None
-    faces, skin = faces_of(picture, replace(face, restored=blurred(face.crop, 5))), cheeks(picture, face)
+    face = cut_face(picture, landmarks, 512)
+    faces, skin = faces_of(picture, with_after(face, blurred(crop_of(face).before, 5))), cheeks(picture, face)
     marked = torch.zeros(1, *picture.shape[1:3])
     marked[:, :, : int(landmarks[2, 0])] = 1
     before = gpen.paste_faces(picture, faces, large_faces="off").image
@@ -114,10 +105,9 @@ def test_stubble_and_freckles_are_gone(portrait: tuple[Tensor, np.ndarray]) -> N
 
 @pytest.mark.parametrize("color", ["mild", "full"])
 def test_the_colour_is_off(astronaut: Tensor, color: str) -> None:
-    face = cut(astronaut, ASTRONAUT_LANDMARKS)
-    assert face.crop is not None
-    tinted = (face.crop * torch.tensor([0.85, 0.95, 1.1]) * 0.9 + 0.05).clamp(0, 1)
-    faces = faces_of(astronaut, replace(face, restored=tinted))
+    face = cut_face(astronaut, ASTRONAUT_LANDMARKS)
+    tinted = (crop_of(face).before * torch.tensor([0.85, 0.95, 1.1]) * 0.9 + 0.05).clamp(0, 1)
+    faces = faces_of(astronaut, with_after(face, tinted))
     off, matched = (
         psnr(gpen.paste_faces(astronaut, faces, color=setting, large_faces="off"), astronaut)
         for setting in ("off", color)
@@ -127,9 +117,10 @@ def test_the_colour_is_off(astronaut: Tensor, color: str) -> None:
 
 def test_the_face_is_cleaner_than_its_picture(astronaut: Tensor) -> None:
     picture = noisy(astronaut, 0.05)
-    face = cut(astronaut, ASTRONAUT_LANDMARKS)
-    assert face.crop is not None
-    faces = faces_of(picture, replace(face, crop=face.crop + 0.01, restored=blurred(face.crop, 1)))
+    face = cut_face(astronaut, ASTRONAUT_LANDMARKS)
+    before = crop_of(face).before
+    crop = replace(crop_of(face), before=before + 0.01, after=blurred(before, 1))
+    faces = faces_of(picture, replace(face, crop=crop))
     clean, grained, again = (
         gpen.paste_faces(picture, faces, grain=grain, large_faces="off") for grain in (0.0, 1.0, 1.0)
     )
@@ -143,9 +134,8 @@ def test_the_face_is_cleaner_than_its_picture(astronaut: Tensor) -> None:
 
 def test_a_large_face_loses_its_detail(portrait: tuple[Tensor, np.ndarray]) -> None:
     picture, landmarks = portrait
-    face = cut(picture, landmarks)
-    assert face.crop is not None
-    faces = faces_of(picture, replace(face, restored=blurred(face.crop, 0.7)))
+    face = cut_face(picture, landmarks)
+    faces = faces_of(picture, with_after(face, blurred(crop_of(face).before, 0.7)))
     kept, lost = (
         psnr(gpen.paste_faces(picture, faces, large_faces=setting), picture) for setting in ("keep detail", "off")
     )
@@ -155,7 +145,7 @@ def test_a_large_face_loses_its_detail(portrait: tuple[Tensor, np.ndarray]) -> N
 def test_noise_comes_back_with_the_detail(portrait: tuple[Tensor, np.ndarray]) -> None:
     clean, landmarks = portrait
     picture = noisy(clean, 0.08)
-    faces = faces_of(picture, replace(cut(picture, landmarks), restored=cut(clean, landmarks).crop))
+    faces = faces_of(picture, with_after(cut_face(picture, landmarks), crop_of(cut_face(clean, landmarks)).before))
     kept, plain = (
         psnr(gpen.paste_faces(picture, faces, large_faces=setting), clean) for setting in ("keep detail", "off")
     )
@@ -165,9 +155,8 @@ def test_noise_comes_back_with_the_detail(portrait: tuple[Tensor, np.ndarray]) -
 def test_a_hand_in_front_of_the_face_is_painted_over(astronaut: Tensor) -> None:
     labels = np.ones((512, 512), np.uint8)
     labels[300:, 200:320] = 0  # a hand before the mouth, which the parser knows is no face
-    face = cut(astronaut, ASTRONAUT_LANDMARKS)
-    assert face.crop is not None
-    faces = faces_of(astronaut, replace(face, restored=1 - face.crop))
+    face = cut_face(astronaut, ASTRONAUT_LANDMARKS)
+    faces = faces_of(astronaut, with_after(face, 1 - crop_of(face).before))
     pasted = gpen.paste_faces(astronaut, faces, mask="parse", parser=lambda crop: labels)
     mouth, eye = ASTRONAUT_LANDMARKS[3:].mean(0), ASTRONAUT_LANDMARKS[0]
     assert pasted.mask[0, int(mouth[1]), int(mouth[0])] < 0.01
@@ -177,11 +166,10 @@ def test_a_hand_in_front_of_the_face_is_painted_over(astronaut: Tensor) -> None:
 def test_hair_is_cut(astronaut: Tensor) -> None:
     labels = np.full((512, 512), 13, np.uint8)  # hair
     cv2.ellipse(labels, (256, 280), (120, 160), 0, 0, 360, (1,), cv2.FILLED)
-    face = cut(astronaut, ASTRONAUT_LANDMARKS)
+    face = cut_face(astronaut, ASTRONAUT_LANDMARKS)
 
     def share(parts: str) -> np.ndarray:
-        settings = gpen.PasteSettings(mask="parse", parser=lambda crop: labels, parts=parts)
-        return mask_of(face, settings)
+        return paste_mask(face, lambda crop: labels, mask="parse", parts=parts)
 
     assert share("face")[20, 128] < 0.01 < 0.99 < share("face, hair")[20, 128]
     assert share("hair")[140, 128] < 0.01
@@ -192,8 +180,8 @@ def test_a_neighbour_in_the_crop_is_left_alone(astronaut: Tensor) -> None:
     labels = np.zeros((512, 512), np.uint8)
     cv2.ellipse(labels, (256, 280), (120, 160), 0, 0, 360, (1,), cv2.FILLED)
     labels[60:200, 440:480] = 1
-    settings = gpen.PasteSettings(mask="parse", parser=lambda crop: labels)
-    assert mask_of(cut(astronaut, ASTRONAUT_LANDMARKS, 512), settings)[130, 460] < 1e-3
+    face = cut_face(astronaut, ASTRONAUT_LANDMARKS, 512)
+    assert paste_mask(face, lambda crop: labels, mask="parse")[130, 460] < 1e-3
 
 
 @pytest.mark.parametrize("size", [256, 512, 1024])
@@ -207,25 +195,25 @@ def test_official_mask_bit_for_bit(astronaut: Tensor, size: int) -> None:
     expected = cv2.GaussianBlur(expected, (101, 101), 4)
     expected = cv2.GaussianBlur(expected, (101, 101), 4).astype(np.float32)
     expected = cv2.resize(expected, (size, size))
-    settings = gpen.PasteSettings(mask="official", parser=lambda crop: labels)
-    face = cut(astronaut, ASTRONAUT_LANDMARKS, size)
-    np.testing.assert_allclose(mask_of(face, settings), expected, atol=1e-6)
+    face = cut_face(astronaut, ASTRONAUT_LANDMARKS, size)
+    mask = paste_mask(face, lambda crop: labels, mask="official")
+    np.testing.assert_allclose(mask, expected, atol=1e-6)
     assert set(OFFICIAL_CLASSES) == {index for index, value in enumerate(chosen) if value}
 
 
 def test_there_is_a_square_around_the_head(astronaut: Tensor) -> None:
-    face = cut(astronaut, ASTRONAUT_LANDMARKS)
+    face = cut_face(astronaut, ASTRONAUT_LANDMARKS)
     for grow, feather in ((50, 50), (50, 0), (0, 50), (30, 20)):
-        mask = mask_of(face, gpen.PasteSettings(grow=grow, feather=feather))
+        mask = paste_mask(face, grow=grow, feather=feather)
         assert np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).max() < 1e-3
         assert mask[128, 128] > 0.95
 
 
 def test_mask_grows_and_softens(astronaut: Tensor) -> None:
-    face = cut(astronaut, ASTRONAUT_LANDMARKS, 512)
+    face = cut_face(astronaut, ASTRONAUT_LANDMARKS, 512)
 
     def row(grow: float = 0, feather: float = 0) -> np.ndarray:
-        return mask_of(face, gpen.PasteSettings(grow=grow, feather=feather))[280]
+        return paste_mask(face, grow=grow, feather=feather)[280]
 
     # 10 percent of a face 286 pixels wide, on both sides.
     assert (row(grow=10) > 0.5).sum() - (row() > 0.5).sum() == pytest.approx(57, abs=3)
@@ -239,26 +227,25 @@ def test_mask_grows_and_softens(astronaut: Tensor) -> None:
 
 
 def test_dont_touch_that_part(astronaut: Tensor) -> None:
-    face = cut(astronaut, ASTRONAUT_LANDMARKS)
-    assert face.crop is not None
-    faces = faces_of(astronaut, replace(face, restored=1 - face.crop))
+    face = cut_face(astronaut, ASTRONAUT_LANDMARKS)
+    faces = faces_of(astronaut, with_after(face, 1 - crop_of(face).before))
     free = gpen.paste_faces(astronaut, faces)
     allowed = torch.zeros(1, 512, 512)
     allowed[:, :, :220] = 1
     half = gpen.paste_faces(astronaut, faces, custom_mask=allowed)
     assert torch.equal(half.image[allowed == 0], astronaut[allowed == 0])
     assert torch.equal(half.image[allowed == 1], free.image[allowed == 1])
-    none_given = gpen.paste_faces(astronaut, faces, custom_mask=torch.zeros(1, 64, 64))
-    assert torch.equal(none_given.image, free.image), "LoadImage's mask of a picture without alpha is no mask"
-    assert torch.equal(gpen.paste_faces(astronaut, faces, custom_mask=torch.zeros(1, 512, 512)).image, astronaut)
+    for side in (63, 64, 65, 512):
+        nowhere = torch.zeros(1, side, side)
+        assert torch.equal(gpen.paste_faces(astronaut, faces, custom_mask=nowhere).image, astronaut)
     with pytest.raises(gpen.SettingError, match="there are 2"):
         gpen.paste_faces(astronaut, faces, custom_mask=torch.ones(2, 512, 512))
 
 
 def test_nearer_face_is_in_front() -> None:
     grey = torch.full((1, 160, 224, 3), 0.5)
-    near = replace(cut(grey, template(120) + np.array([60, 10]), 64), restored=torch.ones(64, 64, 3))
-    far = replace(cut(grey, template(80) + np.array([30, 30]), 64), restored=torch.zeros(64, 64, 3))
+    near = with_after(cut_face(grey, template(120) + np.array([60, 10]), 64), torch.ones(64, 64, 3))
+    far = with_after(cut_face(grey, template(80) + np.array([30, 30]), 64), torch.zeros(64, 64, 3))
     one, other = (gpen.paste_faces(grey, faces_of(grey, *faces)) for faces in ((near, far), (far, near)))
     assert torch.equal(one.image, other.image)
     alone = gpen.paste_faces(grey, faces_of(grey, near))
@@ -269,9 +256,8 @@ def test_nearer_face_is_in_front() -> None:
 
 @pytest.mark.parametrize("strength", [0.0, 0.5])
 def test_strength_governs_everything_laid_over(astronaut: Tensor, strength: float) -> None:
-    face = cut(astronaut, ASTRONAUT_LANDMARKS)
-    assert face.crop is not None
-    faces = faces_of(astronaut, replace(face, restored=blurred(face.crop, 2)))
+    face = cut_face(astronaut, ASTRONAUT_LANDMARKS)
+    faces = faces_of(astronaut, with_after(face, blurred(crop_of(face).before, 2)))
     settings = gpen.PasteSettings(skin=0.2, color="full", grain=1, grow=5, feather=10)
     full = gpen.paste_faces(astronaut, faces, settings).image
     part = gpen.paste_faces(astronaut, faces, settings, strength=strength).image
@@ -281,9 +267,8 @@ def test_strength_governs_everything_laid_over(astronaut: Tensor, strength: floa
 
 def test_face_larger_than_a_band_has_no_seams(portrait: tuple[Tensor, np.ndarray]) -> None:
     picture, landmarks = portrait
-    face = cut(picture, landmarks)
-    assert face.crop is not None
-    faces = faces_of(picture, replace(face, restored=blurred(face.crop, 2)))
+    face = cut_face(picture, landmarks)
+    faces = faces_of(picture, with_after(face, blurred(crop_of(face).before, 2)))
     settings = gpen.PasteSettings(skin=0.2, color="full")
     whole = gpen.paste_faces(picture, faces, settings).image
     with pytest.MonkeyPatch.context() as patch:
@@ -293,9 +278,8 @@ def test_face_larger_than_a_band_has_no_seams(portrait: tuple[Tensor, np.ndarray
 
 def test_a_face_over_the_edge_is_not_darkened(astronaut: Tensor) -> None:
     picture = astronaut[:, 90:, 210:]
-    face = cut(picture, ASTRONAUT_LANDMARKS - [210, 90])
-    assert face.crop is not None
-    faces = faces_of(picture, replace(face, restored=face.crop * 0.9))
+    face = cut_face(picture, ASTRONAUT_LANDMARKS - [210, 90])
+    faces = faces_of(picture, with_after(face, crop_of(face).before * 0.9))
     off, on = (psnr(gpen.paste_faces(picture, faces, color=color), picture) for color in ("off", "mild"))
     assert on > off
 
@@ -309,16 +293,20 @@ def test_softening_leaves_the_shape_alone() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"skin": 2}, "skin must be between 0 and 1"),
-        ({"grow": 51}, "grow must be between -50 and 50"),
-        ({"feather": float("nan")}, "feather must be between 0 and 50"),
+        ({"skin": 2}, "skin must be a number between 0 and 1"),
+        ({"grow": 51}, "grow must be a number between -50 and 50"),
+        ({"feather": float("nan")}, "feather must be a number between 0 and 50"),
         ({"color": "vivid"}, "unknown color 'vivid'; choose one of: off, mild, full"),
         ({"large_faces": "tiles"}, "choose one of: keep detail, off"),
         ({"parts": "face, tail"}, "'tail'; choose one of: face, skin"),
         ({"parts": " , "}, "no part of the face is chosen"),
-        ({"mask": "parse"}, "needs a parser"),
     ],
 )
 def test_mistakes_are_named(changes: dict, words: str) -> None:
     with pytest.raises(gpen.GPENError, match=words):
         gpen.PasteSettings(**changes)
+
+
+def test_a_parser_is_asked_for_before_anything_is_pasted(astronaut: Tensor) -> None:
+    with pytest.raises(gpen.SettingError, match="needs a parser"):
+        gpen.paste_faces(astronaut, faces_of(astronaut), mask="parse")

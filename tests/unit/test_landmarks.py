@@ -39,7 +39,7 @@ def test_are_restored_like_any_others(astronaut: torch.Tensor) -> None:
     faces = gpen.restore_faces(gpen.load_model("preview", device="cpu"), astronaut, faces)
     pasted = gpen.paste_faces(astronaut, faces)
     x, y = faces[0].landmarks.mean(0).round().astype(int)
-    assert faces[0].fate == "restored" and pasted.mask[0, y, x] == 1 and pasted.mask[0, 400, 60] == 0
+    assert str(faces[0].outcome) == "restored" and pasted.mask[0, y, x] == 1 and pasted.mask[0, 400, 60] == 0
 
 
 def test_move_with_the_size_of_the_picture(astronaut: torch.Tensor) -> None:
@@ -62,6 +62,12 @@ def test_box_of_its_own_and_a_frame_without_a_face(astronaut: torch.Tensor) -> N
         [],
         {"frames": [[]]},
         given(image_size=(0, 512)),
+        given(image_size=(1, 1)),
+        given(image_size=(10**400, 512)),
+        given(image_size=(float("inf"), 512)),
+        given(frames=1) | {"frames": [[{"landmarks_xy": POINTS, "score": 10**400}]]},
+        given(frames=1) | {"frames": [[{"landmarks_xy": [[10**400, 1]] * 478}]]},
+        given(frames=1) | {"frames": [[{"landmarks_xy": POINTS, "bbox_xyxy": [0, 0, 1e300, 5]}]]},
         given(frames=1) | {"frames": [[{"landmarks_xy": POINTS[:468]}]]},
         given(frames=1) | {"frames": [[{"landmarks_xy": [[float("nan"), 1]] * 478}]]},
         given(frames=1) | {"frames": [[{"score": 1}]]},

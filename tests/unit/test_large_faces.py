@@ -11,6 +11,7 @@ from skimage import data
 import gpen
 from gpen.image.files import read_picture
 from gpen.image.warp import scale_of
+from tests.support.faces import after_of, crop_of
 from tests.support.networks import Negative
 from tests.support.photograph import tensor
 
@@ -28,11 +29,10 @@ def two_sizes() -> tuple[torch.Tensor, gpen.Faces]:
 def test_only_larger_faces_are_done_at_their_own_size(two_sizes: tuple[torch.Tensor, gpen.Faces]) -> None:
     picture, faces = two_sizes
     large, small = gpen.restore_faces(Negative(), picture, faces, tiles=True)
-    assert large.restored is not None and large.crop_to_picture is not None and small.restored is not None
-    assert len(small.restored) == 64
-    assert 150 < len(large.restored) < 256 and scale_of(large.crop_to_picture) == pytest.approx(1, abs=0.02)
-    assert large.crop is not None and large.crop.shape == large.restored.shape
-    torch.testing.assert_close(large.restored, 1 - large.crop)
+    assert crop_of(small).size == 64
+    assert 150 < crop_of(large).size < 256 and scale_of(crop_of(large).crop_to_picture) == pytest.approx(1, abs=0.02)
+    assert crop_of(large).before.shape == after_of(large).shape
+    torch.testing.assert_close(after_of(large), 1 - crop_of(large).before)
     # It lies where it was: the negative of its crop is the negative of the picture, but for the resampling.
     pasted = gpen.paste_faces(picture, faces.with_faces([large]), large_faces="off")
     inside = pasted.mask[0] > 0.99
@@ -44,7 +44,7 @@ def test_no_larger_than_four_times_the_network(two_sizes: tuple[torch.Tensor, gp
     picture, faces = two_sizes
     huge = torch.nn.functional.interpolate(picture.movedim(3, 1), scale_factor=3, mode="bilinear").movedim(1, 3)
     (face,) = gpen.restore_faces(Negative(), huge, faces.with_faces(faces[:1]), tiles=True)
-    assert face.restored is not None and len(face.restored) == 256
+    assert crop_of(face).size == 256
 
 
 def test_blurred_portrait_gains_by_tiles(shared: Path) -> None:
@@ -62,8 +62,8 @@ def test_crops_of_both_sizes_leave_and_come_back(two_sizes: tuple[torch.Tensor, 
     picture, faces = two_sizes
     faces = gpen.restore_faces(Negative(), picture, faces, tiles=True)
     cut = gpen.face_crops(picture, faces)
-    assert len(cut.crops) == 2 and cut.crops.shape[1] == max(len(f.restored) for f in faces if f.restored is not None)
-    assert gpen.replace_crops(cut.faces, 1 - cut.crops)[0].fate == "replaced"
+    assert len(cut.crops) == 2 and cut.crops.shape[1] == max(crop_of(face).size for face in faces)
+    assert gpen.replace_crops(cut.faces, 1 - cut.crops)[0].outcome.kind == "replaced"
 
 
 def test_clip_in_which_the_face_comes_nearer(two_sizes: tuple[torch.Tensor, gpen.Faces]) -> None:
@@ -74,8 +74,12 @@ def test_clip_in_which_the_face_comes_nearer(two_sizes: tuple[torch.Tensor, gpen
     ]
     clip = torch.cat(frames).movedim(1, 3)
     faces = gpen.track_faces(gpen.detect_faces(clip, "mtcnn"))
-    assert [face.track for face in faces] == [1, 1, 1] and faces[0].steady > 0
-    sizes = {len(f.restored) for f in gpen.restore_faces(Negative(), clip, faces, tiles=True) if f.restored is not None}
+    assert [face.track for face in faces] == [1, 1, 1] and faces[0].neighbours > 0
+    sizes = {
+        len(f.crop.after)
+        for f in gpen.restore_faces(Negative(), clip, faces, tiles=True)
+        if (f.crop is not None and f.crop.after is not None)
+    }
     assert len(sizes) == 1 and sizes.pop() > 64
 
 

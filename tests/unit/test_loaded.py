@@ -35,17 +35,17 @@ class SmallCard(GPENModel):
 
 def on_card(file: Path, free: float) -> SmallCard:
     model = gpen.load_model(file, device="cpu")
-    card = SmallCard(model.network, model.name, model.task, model.dtype)
+    card = SmallCard(model.network, model.name, model.task.name, model.dtype)
     card.free = free
     return card
 
 
 def test_auto_memory_follows_what_is_free(file: Path) -> None:
     normal = on_card(file, 0).activation_bytes(1, "normal")
-    assert on_card(file, 2 * normal)._memory_for(1) == "normal"
-    assert on_card(file, 0.9 * normal)._memory_for(1) == "low"
-    assert on_card(file, 1.5 * normal)._memory_for(2) == "low"
-    assert on_card(file, 2 * normal).in_low_memory()._memory_for(1) == "low"
+    assert on_card(file, 2 * normal)._make_ready_for(1) == "normal"
+    assert on_card(file, 0.9 * normal)._make_ready_for(1) == "low"
+    assert on_card(file, 1.5 * normal)._make_ready_for(2) == "low"
+    assert on_card(file, 2 * normal).in_low_memory()._make_ready_for(1) == "low"
 
 
 def test_batch_follows_what_is_free(file: Path) -> None:

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.measure import peak_bytes, psnr
-from benchmarks.table import random_checkpoint
 from gpen.model.config import GPENConfig
 from gpen.model.layout import from_official
 from gpen.model.memory import activation_bytes
 from gpen.model.network import GPEN
 from gpen.model.strips import Plan, run_in_strips
+from tests.support.measure import peak_bytes, psnr
+from tests.support.networks import random_checkpoint
 
 TOLERANCE = 1e-5
 """Of a picture in -1..1, in float32."""

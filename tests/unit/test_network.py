@@ -7,13 +7,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from benchmarks.measure import psnr
-from benchmarks.reference import PlainGPEN
-from benchmarks.table import random_checkpoint
 from gpen.model.config import GPENConfig
 from gpen.model.layout import from_official, to_official
 from gpen.model.network import GPEN, upsample
 from gpen.model.strips import run_in_strips
+from tests.support.measure import psnr
+from tests.support.networks import random_checkpoint
+from tests.support.reference import PlainGPEN
 
 GOLDEN = ("gpen_64", "gpen_128", "gpen_256")
 TOLERANCE = 1e-5

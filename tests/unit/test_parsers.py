@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import gpen
-from benchmarks.measure import peak_bytes
-from gpen.paste.parsers import CLASSES, PARTS, bisenet_scores, open_parser, parsenet_scores
+from gpen.paste.parsers import CLASSES, PARTS, bisenet_scores, parsenet_scores, read_parser
+from tests.support.measure import peak_bytes
 from tests.support.photograph import photograph
 
 FILES = {"parse": "parsing_bisenet.pth", "official": "parsing_parsenet.pth"}
@@ -64,7 +64,7 @@ def test_has_the_layers_of_its_file(tmp_path: Path, mask: str) -> None:
             made.out_mask_conv.conv2d.bias.zero_()
             made.out_mask_conv.conv2d.bias[winner] = 1
     torch.save(made.state_dict(), tmp_path / FILES[mask])
-    parser = gpen.find_parser(mask, folders={"parser": [tmp_path]}, download=False)
+    parser = gpen.open_parser(mask, folders={"parser": [tmp_path]}, download=False)
     assert parser is not None
     labels = parser(torch.rand(64, 64, 3))
     assert labels.shape == (512, 512) and labels.dtype == np.uint8
@@ -88,7 +88,7 @@ def test_scores_are_those_of_the_package(
 @pytest.mark.parametrize("mask", FILES)
 def test_memory(tmp_path: Path, mask: str) -> None:
     torch.save(network(mask).state_dict(), tmp_path / FILES[mask])
-    parser = gpen.find_parser(mask, folders={"parser": [tmp_path]}, download=False)
+    parser = gpen.open_parser(mask, folders={"parser": [tmp_path]}, download=False)
     assert parser is not None
     face = crop()
     assert peak_bytes(lambda: parser(face), face.device) <= MOST_BYTES
@@ -102,12 +102,12 @@ def test_every_class_but_the_background_is_a_part() -> None:
 
 @pytest.mark.parametrize("mask", ["oval", "box"])
 def test_no_parser_is_loaded_for_drawn_masks(tmp_path: Path, mask: str) -> None:
-    assert gpen.find_parser(mask, folders={"parser": [tmp_path]}, download=False) is None
+    assert gpen.open_parser(mask, folders={"parser": [tmp_path]}, download=False) is None
 
 
 def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(gpen.DownloadError, match="parsing_bisenet"):
-        gpen.find_parser("parse", folders={"parser": [tmp_path]}, download=False)
+        gpen.open_parser("parse", folders={"parser": [tmp_path]}, download=False)
     (tmp_path / "parsing_bisenet.pth").write_text("not a model", encoding="utf-8")
     with pytest.raises(gpen.CheckpointError, match=r"parsing_bisenet\.pth does not hold bisenet"):
-        open_parser("bisenet", tmp_path / "parsing_bisenet.pth")
+        read_parser("bisenet", tmp_path / "parsing_bisenet.pth")

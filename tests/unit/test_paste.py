@@ -13,12 +13,12 @@ from skimage import data, io
 from torch import Tensor
 
 import gpen
-from gpen.faces.alignment import align, crop_face, template
-from gpen.paste.masks import mask_of
+from gpen.faces.alignment import GPEN_TEMPLATE, align, template
+from tests.support.faces import crop_of, cut_face, paste_mask, with_after
 
 DRAWN = ("oval", "box")
 # What is laid over a face is tested elsewhere.
-PLAIN: dict[str, Any] = {"mask": "box", "large_faces": "off"}
+PLAIN: dict[str, Any] = {"mask": "box", "large_faces": "off", "skin": 1.0}
 
 # Where YuNet finds the face in skimage's astronaut.
 ASTRONAUT_LANDMARKS = np.array(
@@ -33,11 +33,8 @@ def astronaut() -> Tensor:
 
 def cut(picture: Tensor, landmarks: np.ndarray, size: int, frame: int = 0) -> gpen.Face:
     """A face as `restore_faces` leaves it, restored to its negative."""
-    picture_to_crop, crop_to_picture = align(landmarks, size)
-    crop = crop_face(picture[frame], picture_to_crop, size)
-    left, top = landmarks.min(0).tolist()
-    right, bottom = landmarks.max(0).tolist()
-    return gpen.Face(frame, (left, top, right, bottom), landmarks, 0.9, crop, 1 - crop, crop_to_picture, "restored")
+    face = cut_face(picture, landmarks, size, frame)
+    return with_after(face, 1 - crop_of(face).before)
 
 
 def faces_of(picture: Tensor, *faces: gpen.Face) -> gpen.Faces:
@@ -51,7 +48,7 @@ def astronaut_face(picture: Tensor, size: int = 256, frame: int = 0) -> gpen.Fac
 
 def official(labels: int = 1) -> dict[str, Any]:
     """The official mask with a parser that takes every pixel for the same, as in the official pictures."""
-    return {"mask": "official", "parser": lambda crop: np.full((512, 512), labels, np.uint8)}
+    return {"mask": "official", "skin": 1.0, "parser": lambda crop: np.full((512, 512), labels, np.uint8)}
 
 
 def small(x: float, y: float, side: int = 64) -> np.ndarray:
@@ -68,10 +65,10 @@ def test_agrees_with_official_pictures(shared: Path, name: str) -> None:
     faces = []
     for index, (box, landmarks) in enumerate(zip(case["boxes_xyxy_score"], case["landmarks"], strict=True)):
         # Side by side in the order of detection.
-        crop = torch.from_numpy(crops[:, index * size : (index + 1) * size]).float() / 255
+        pixels = torch.from_numpy(crops[:, index * size : (index + 1) * size]).float() / 255
         landmarks = np.array(landmarks)
-        matrix = align(landmarks, size)[1]
-        faces.append(gpen.Face(0, tuple(box[:4]), landmarks, box[4], crop, 1 - crop, matrix, "restored"))
+        crop = gpen.Crop(pixels, align(landmarks, size)[1], GPEN_TEMPLATE, after=1 - pixels)
+        faces.append(gpen.Face(0, tuple(box[:4]), landmarks, box[4], crop=crop))
     before = torch.from_numpy(picture)[None].float() / 255
     image = gpen.paste_faces(before, faces_of(before, *faces), strength=case["alpha"], **official()).image
     error = np.abs((image[0].numpy() * 255).round() - expected)
@@ -85,8 +82,8 @@ def test_nothing_to_paste_changes_no_bit(astronaut: Tensor, mask: str) -> None:
     nothing = [
         gpen.paste_faces(astronaut, faces_of(astronaut), mask=mask),
         gpen.paste_faces(astronaut, faces_of(astronaut, face), mask=mask, strength=0),
-        gpen.paste_faces(astronaut, faces_of(astronaut, replace(face, restored=None)), mask=mask),
-        gpen.paste_faces(astronaut, faces_of(astronaut, replace(face, restored=face.crop)), mask=mask),
+        gpen.paste_faces(astronaut, faces_of(astronaut, replace(face, crop=None)), mask=mask),
+        gpen.paste_faces(astronaut, faces_of(astronaut, with_after(face, crop_of(face).before)), mask=mask),
     ]
     for pasted in nothing:
         assert torch.equal(pasted.image, astronaut)
@@ -104,10 +101,9 @@ def test_only_the_crop_is_touched(astronaut: Tensor, mask: str, size: int) -> No
     assert torch.equal(astronaut, before), "what came in was changed"
     untouched = pasted.mask == 0
     assert torch.equal(pasted.image[untouched], astronaut[untouched])
-    assert face.crop_to_picture is not None
     # Bilinear interpolation reaches one pixel of the crop beyond its edge.
     corners = np.array([[-1, -1], [size, -1], [-1, size], [size, size]])
-    corners = corners @ face.crop_to_picture[:, :2].T + face.crop_to_picture[:, 2]
+    corners = corners @ crop_of(face).crop_to_picture[:, :2].T + crop_of(face).crop_to_picture[:, 2]
     left, top = np.floor(corners.min(0)).astype(int).clip(0)
     right, bottom = np.ceil(corners.max(0)).astype(int)
     outside = torch.ones(512, 512, dtype=torch.bool)
@@ -127,7 +123,7 @@ def test_crops_come_back_to_where_they_were(astronaut: Tensor, size: int) -> Non
     face = astronaut_face(picture, size)
     assert face.crop is not None
     # Not quite the crop, which would not be pasted at all.
-    nearly = replace(face, restored=face.crop + 1e-4)
+    nearly = with_after(face, crop_of(face).before + 1e-4)
     pasted = gpen.paste_faces(picture, faces_of(picture, nearly), mask="box")
     assert pasted.mask.max() > 0.999
     assert (pasted.image - picture).abs().max() * 255 <= 2
@@ -138,7 +134,7 @@ def test_detail_too_fine_for_the_picture_does_not_alias(astronaut: Tensor) -> No
     stripes = torch.zeros(2048, 2048, 3)
     # About one and a third pixels of the picture: bilinear samples alone would show them as wide bars.
     stripes[:, torch.arange(2048) % 14 < 7] = 1
-    pasted = gpen.paste_faces(astronaut, faces_of(astronaut, replace(face, restored=stripes)), **PLAIN)
+    pasted = gpen.paste_faces(astronaut, faces_of(astronaut, with_after(face, stripes)), **PLAIN)
     inside = pasted.image[0][pasted.mask[0] > 0.999]
     assert (inside - 0.5).abs().max() < 0.3
 
@@ -199,7 +195,8 @@ def test_face_over_the_edge(astronaut: Tensor, place: tuple[int, int]) -> None:
     ],
 )
 def test_face_that_lies_nowhere_is_skipped(astronaut: Tensor, matrix: list) -> None:
-    nowhere = replace(astronaut_face(astronaut), crop_to_picture=np.array(matrix))
+    face = astronaut_face(astronaut)
+    nowhere = replace(face, crop=replace(crop_of(face), crop_to_picture=np.array(matrix)))
     pasted = gpen.paste_faces(astronaut, faces_of(astronaut, nowhere))
     assert torch.equal(pasted.image, astronaut)
     assert not pasted.mask.any()
@@ -212,15 +209,15 @@ def test_face_with_an_empty_box_is_skipped(astronaut: Tensor) -> None:
 
 def test_overlapping_faces() -> None:
     grey = torch.full((1, 128, 192, 3), 0.5)
-    white = replace(cut(grey, small(20, 30), 64), restored=torch.ones(64, 64, 3))
-    black = replace(cut(grey, small(52, 30), 64), restored=torch.zeros(64, 64, 3))
+    white = with_after(cut(grey, small(20, 30), 64), torch.ones(64, 64, 3))
+    black = with_after(cut(grey, small(52, 30), 64), torch.zeros(64, 64, 3))
     alone = [gpen.paste_faces(grey, faces_of(grey, face), mask="box") for face in (white, black)]
     pasted = gpen.paste_faces(grey, faces_of(grey, white, black), mask="box")
     torch.testing.assert_close(pasted.mask, torch.maximum(alone[0].mask, alone[1].mask))
     second_wins = alone[1].mask > alone[0].mask
     expected = torch.where(second_wins[..., None], alone[1].image, alone[0].image)
     torch.testing.assert_close(pasted.image, expected)
-    again = gpen.paste_faces(grey, faces_of(grey, white, replace(white, restored=torch.zeros(64, 64, 3))), mask="box")
+    again = gpen.paste_faces(grey, faces_of(grey, white, with_after(white, torch.zeros(64, 64, 3))), mask="box")
     assert torch.equal(again.image, alone[0].image), "of two equal masks the first wins"
 
 
@@ -236,7 +233,7 @@ def test_tiny_picture(mask: str, size: int) -> None:
 
 def test_face_taller_than_a_band() -> None:
     picture = torch.zeros(1, 900, 800, 3)
-    face = replace(cut(picture, small(20, 50, 760), 256), restored=torch.ones(256, 256, 3))
+    face = with_after(cut(picture, small(20, 50, 760), 256), torch.ones(256, 256, 3))
     pasted = gpen.paste_faces(picture, faces_of(picture, face), mask="box")
     torch.testing.assert_close(pasted.image[..., 0], pasted.mask)
     # Bands that did not meet would show as steps.
@@ -246,8 +243,8 @@ def test_face_taller_than_a_band() -> None:
 @pytest.mark.parametrize("mask", DRAWN)
 @pytest.mark.parametrize("size", [64, 256, 512, 2048])
 def test_masks_are_soft_and_end_inside_the_crop(mask: str, size: int) -> None:
-    face = gpen.Face(0, (0, 0, 1, 1), template(size), 0.9, restored=torch.zeros(size, size, 3))
-    values = mask_of(face, gpen.PasteSettings(mask=mask))
+    face = cut_face(torch.zeros(1, size, size, 3), template(size), size)
+    values = paste_mask(face, mask=mask)
     assert values.shape == (size, size)
     assert values.dtype == np.float32
     assert values.min() >= 0
@@ -276,20 +273,20 @@ def test_grey_and_transparent_pictures(astronaut: Tensor) -> None:
 def test_progress_counts_pasted_faces_and_can_stop(astronaut: Tensor) -> None:
     steps: list[tuple[int, int]] = []
     face = astronaut_face(astronaut)
-    faces = faces_of(astronaut, face, replace(face, restored=None), cut(astronaut, small(10, 300), 128))
-    gpen.paste_faces(astronaut, faces, on_face=lambda done, total: steps.append((done, total)))
+    faces = faces_of(astronaut, face, replace(face, crop=None), cut(astronaut, small(10, 300), 128))
+    gpen.paste_faces(astronaut, faces, on_progress=lambda done, total: steps.append((done, total)))
     assert steps == [(1, 2), (2, 2)]
 
     def stop(done: int, total: int) -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        gpen.paste_faces(astronaut, faces, on_face=stop)
+        gpen.paste_faces(astronaut, faces, on_progress=stop)
 
 
 def test_mistakes_are_named(astronaut: Tensor) -> None:
     faces = faces_of(astronaut, astronaut_face(astronaut))
-    with pytest.raises(gpen.SettingError, match=r"between 0 and 1, and it is 1\.5"):
+    with pytest.raises(gpen.SettingError, match=r"a number between 0 and 1, and it is 1\.5"):
         gpen.paste_faces(astronaut, faces, strength=1.5)
     with pytest.raises(gpen.SettingError, match="between 0 and 1, and it is nan"):
         gpen.paste_faces(astronaut, faces, strength=float("nan"))

@@ -29,7 +29,7 @@ from tests.support.photograph import (
 
 @pytest.fixture(scope="module", params=["mtcnn", "yunet"])
 def detector(request: pytest.FixtureRequest, shared: Path) -> Detector:
-    return gpen.find_detector(request.param, folders={"detector": [shared / "weights"]})
+    return gpen.open_detector(request.param, folders={"detector": [shared / "weights"]})
 
 
 @pytest.mark.parametrize("case", cases().values(), ids=cases())
@@ -38,10 +38,10 @@ def test_face_is_restored_upright_and_in_its_place(case: Case, detector: Detecto
     done = gpen.restore(Negative(), picture, detector)
     (face,) = done.faces
     apart = np.linalg.norm(case.eyes[1] - case.eyes[0])
-    assert face.fate == "restored" and np.abs(face.landmarks[:2] - case.eyes).max() < 0.35 * apart
-    assert face.crop_to_picture is not None
+    assert str(face.outcome) == "restored" and np.abs(face.landmarks[:2] - case.eyes).max() < 0.35 * apart
+    assert face.crop is not None
     # The eyes of the mean face in its crop lie on those of the picture.
-    there = template(64)[:2] @ face.crop_to_picture[:, :2].T + face.crop_to_picture[:, 2]
+    there = template(64)[:2] @ face.crop.crop_to_picture[:, :2].T + face.crop.crop_to_picture[:, 2]
     assert np.abs(there - case.eyes).max() < 0.35 * apart
     assert torch.equal(done.image[done.mask == 0], picture[done.mask == 0])
     x, y = case.eyes.mean(0).astype(int)
@@ -58,7 +58,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("case", DAMAGED.values(), ids=DAMAGED)
 def test_restored_face_is_nearer_to_the_original(case: Case) -> None:
-    done = gpen.restore(gpen.load_model("preview", device="cpu"), tensor(case.picture), gpen.find_detector("mtcnn"))
+    done = gpen.restore(gpen.load_model("preview", device="cpu"), tensor(case.picture), gpen.open_detector("mtcnn"))
     face = done.mask > 0.99
     errors = [(image - tensor(case.original))[face].square().mean() for image in (tensor(case.picture), done.image)]
     assert errors[1] < 0.98 * errors[0]
@@ -69,7 +69,7 @@ def test_turned_face_is_stretched(shared: Path, detector: Detector) -> None:
         picture = tensor(pixels)
         faces = gpen.detect_faces(picture, detector)
         restored = [gpen.restore_faces(Negative(), picture, faces, perspective=how)[0] for how in ("off", "on", "auto")]
-        return [face.crop for face in restored if face.crop is not None]
+        return [face.crop.before for face in restored if face.crop is not None]
 
     off, on, auto = crops(turned_aside(shared))
     assert is_turned(gpen.detect_faces(tensor(turned_aside(shared)), detector)[0].landmarks)
@@ -109,12 +109,12 @@ def test_face_that_comes_and_goes_in_a_clip(detector: Detector) -> None:
     nobody, somebody = np.full_like(photograph(), 128), photograph()
     clip = tensor(nobody, somebody, somebody, nobody, somebody, somebody, somebody, nobody)
     faces = gpen.track_faces(gpen.detect_faces(clip, detector), max_gap=2, fade=2)
-    assert [face.fate for face in faces] == ["found", "found", "filled in", "found", "found", "found"]
+    assert [str(face.outcome) for face in faces] == ["found", "found", "filled in", "found", "found", "found"]
     pasted = gpen.paste_faces(clip, gpen.restore_faces(Negative(), clip, faces))
     expected = torch.tensor([0, 1 / 3, 2 / 3, 1, 1, 2 / 3, 1 / 3, 0])
     torch.testing.assert_close(pasted.mask.flatten(1).amax(1), expected, atol=0.01, rtol=0)
     # What is all of it in one.
-    done = gpen.restore(Negative(), clip, detector, clip=True)
+    done = gpen.restore(Negative(), clip, detector, track=gpen.TrackSettings())
     assert [face.frame for face in done.faces] == [1, 2, 3, 4, 5, 6] and {face.track for face in done.faces} == {1}
 
 
@@ -123,7 +123,7 @@ def test_hand_that_a_parser_sees_stays_in_front(tmp_path: Path) -> None:
     faces = gpen.detect_faces(tensor(photograph()), "mtcnn")
     faces = gpen.restore_faces(gpen.load_model("preview", device="cpu"), tensor(covered), faces)
     write_parser("parse", tmp_path)
-    parser = gpen.find_parser("parse", folders={"parser": [tmp_path]}, download=False)
+    parser = gpen.open_parser("parse", folders={"parser": [tmp_path]}, download=False)
     middle = tuple(slice(side.start + 11, side.stop - 11) for side in hand)
     for parts, seen in (("face", False), ("face, hat", True)):
         pasted = gpen.paste_faces(tensor(covered), faces, mask="parse", parser=parser, parts=parts)
@@ -134,7 +134,7 @@ def test_hand_that_a_parser_sees_stays_in_front(tmp_path: Path) -> None:
 
 def test_preview_shows_who_was_found(shared: Path, detector: Detector) -> None:
     people = group(shared)
-    faces = gpen.detect_faces(tensor(people), detector, 0.6)
+    faces = gpen.detect_faces(tensor(people), detector, threshold=0.6)
     shown, mask = to_uint8(draw_faces(tensor(people), faces))[0], box_mask(faces)[0]
     assert shown.shape == people.shape and len(faces) == 4
     changed = (np.abs(shown.astype(int) - people) > 20).any(axis=2)

@@ -9,6 +9,7 @@ from skimage import data
 
 import gpen
 from gpen.faces.alignment import template
+from gpen.faces.report import describe
 from tests.support.networks import Negative
 
 
@@ -26,11 +27,11 @@ def faces_at(*places: tuple[int, int, int], frames: int = 1, size: int = 512) ->
 def test_each_face_gets_its_crop_and_its_fate(astronaut: torch.Tensor) -> None:
     found = faces_at((0, 100, 50), (0, 300, 200), (0, 900, 10))
     done = gpen.restore_faces(Negative(), astronaut, found)
-    assert [face.fate for face in done] == ["restored", "restored", "skipped: it lies outside the picture"]
+    assert [str(face.outcome) for face in done] == ["restored", "restored", "skipped: it lies outside the picture"]
     for face in done.faces[:2]:
-        assert face.crop is not None and face.restored is not None
-        assert face.crop.shape == face.restored.shape == (64, 64, 3)
-        torch.testing.assert_close(face.restored, 1 - face.crop)
+        assert face.crop is not None and face.crop.after is not None
+        assert face.crop.before.shape == face.crop.after.shape == (64, 64, 3)
+        torch.testing.assert_close(face.crop.after, 1 - face.crop.before)
     assert found[0].crop is None, "what came in was changed"
 
 
@@ -47,7 +48,7 @@ def test_impossible_face_is_skipped(
 ) -> None:
     good = faces_at((0, 100, 50))[0]
     done = gpen.restore_faces(Negative(), astronaut, gpen.Faces((gpen.Face(0, box, landmarks, 1), good), 512, 512, 1))
-    assert [face.fate for face in done] == [f"skipped: {why}", "restored"]
+    assert [str(face.outcome) for face in done] == [f"skipped: {why}", "restored"]
     pasted = gpen.paste_faces(astronaut, done)
     assert pasted.image.isfinite().all() and not torch.equal(pasted.image, astronaut)
 
@@ -55,8 +56,8 @@ def test_impossible_face_is_skipped(
 @pytest.mark.parametrize("task", ["restoration", "segmentation"])
 def test_value_range_follows_the_task(astronaut: torch.Tensor, task: str) -> None:
     face = gpen.restore_faces(Negative(task=task), astronaut, faces_at((0, 100, 50)))[0]
-    assert face.crop is not None and face.restored is not None
-    torch.testing.assert_close(face.restored, 1 - face.crop)
+    assert face.crop is not None and face.crop.after is not None
+    torch.testing.assert_close(face.crop.after, 1 - face.crop.before)
 
 
 def test_faces_of_a_small_picture_on_a_large_one(astronaut: torch.Tensor) -> None:
@@ -66,7 +67,7 @@ def test_faces_of_a_small_picture_on_a_large_one(astronaut: torch.Tensor) -> Non
     assert (moved.width, moved.height) == (1024, 1024)
     assert small[0].crop is not None and moved[0].crop is not None
     # The large picture is the small one in blocks; the crop of a smoothed copy is nearly the same.
-    assert (small[0].crop - moved[0].crop).abs().mean() < 0.02
+    assert (small[0].crop.before - moved[0].crop.before).abs().mean() < 0.02
 
 
 def test_detail_reaches_the_network(astronaut: torch.Tensor) -> None:
@@ -79,7 +80,7 @@ def test_detail_reaches_the_network(astronaut: torch.Tensor) -> None:
 
     model = Watched()
     gpen.restore_faces(model, astronaut, faces_at((0, 100, 50)), detail="half")
-    gpen.restore(model, astronaut, gpen.find_detector("mtcnn"), detail="quarter")
+    gpen.restore(model, astronaut, "mtcnn", restore=gpen.RestoreSettings(detail="quarter"))
     assert seen == ["half", "quarter"] and model.detail == "full"
 
 
@@ -91,7 +92,7 @@ def test_frames_must_belong_together(astronaut: torch.Tensor) -> None:
 def test_progress_counts_faces_and_can_stop(astronaut: torch.Tensor) -> None:
     steps: list[tuple[int, int]] = []
     three = faces_at((0, 0, 0), (0, 100, 50), (0, 300, 200))
-    gpen.restore_faces(Negative(), astronaut, three, on_face=lambda done, total: steps.append((done, total)))
+    gpen.restore_faces(Negative(), astronaut, three, on_progress=lambda done, total: steps.append((done, total)))
     assert steps == [(1, 3), (2, 3), (3, 3)]
 
     def stop(done: int, total: int) -> None:
@@ -99,7 +100,7 @@ def test_progress_counts_faces_and_can_stop(astronaut: torch.Tensor) -> None:
 
     model = Negative()
     with pytest.raises(KeyboardInterrupt):
-        gpen.restore_faces(model, astronaut, three, on_face=stop)
+        gpen.restore_faces(model, astronaut, three, on_progress=stop)
     assert len(model.runs) == 1
 
 
@@ -114,7 +115,7 @@ def test_out_of_memory_makes_batches_smaller(astronaut: torch.Tensor, error: Exc
     model = Negative(room=2, error=error)
     five = faces_at(*((0, 60 * i, 60 * i) for i in range(5)))
     done = gpen.restore_faces(model, astronaut, five, batch=5)
-    assert all(face.fate == "restored" for face in done)
+    assert all(str(face.outcome) == "restored" for face in done)
     assert [batch for batch, _ in model.runs] == [5, 2, 2, 1]
 
 
@@ -132,16 +133,36 @@ def test_other_errors_are_not_swallowed(astronaut: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("dress", [lambda x: x[..., :1], lambda x: torch.cat([x, x[..., :1]], 3)])
-def test_grey_and_alpha_come_back_as_rgb(
+def test_grey_comes_back_as_rgb_and_alpha_as_it_was(
     astronaut: torch.Tensor, dress: Callable[[torch.Tensor], torch.Tensor]
 ) -> None:
-    done = gpen.restore(Negative(), dress(astronaut), gpen.find_detector("mtcnn"))
-    assert done.image.shape == (1, 512, 512, 3) and done.image.dtype == torch.float32
+    picture = dress(astronaut)
+    done = gpen.restore(Negative(), picture, "mtcnn")
+    assert torch.equal(done.image[..., 3:], picture[..., 3:])
+    assert done.image.shape[:3] == (1, 512, 512) and done.image.dtype == torch.float32
     assert done.mask.shape == (1, 512, 512)
     assert done.mask.max() > 0.9
 
 
 def test_no_face_gives_the_very_picture_back() -> None:
     coffee = torch.from_numpy(data.coffee())[None].float() / 255
-    done = gpen.restore(Negative(), coffee, gpen.find_detector("mtcnn"))
+    done = gpen.restore(Negative(), coffee, gpen.open_detector("mtcnn"))
     assert torch.equal(done.image, coffee) and done.mask.max() == 0 and len(done.faces) == 0
+
+
+def test_grain_is_the_same_step_by_step(astronaut: torch.Tensor) -> None:
+    clip, model = astronaut.repeat(3, 1, 1, 1), Negative()
+    in_a_row = gpen.restore(model, clip, "mtcnn", paste=gpen.PasteSettings(grain=1)).image
+    restored = gpen.restore_faces(model, clip, gpen.detect_faces(clip, "mtcnn"))
+    assert torch.equal(gpen.paste_faces(clip, restored, grain=1).image, in_a_row)
+    assert not torch.equal(in_a_row[0], in_a_row[1]), "each frame has grain of its own"
+
+
+def test_a_face_keeps_its_number(astronaut: torch.Tensor) -> None:
+    found = faces_at((0, 20, 20), (0, 120, 20), (0, 220, 20), (0, 320, 20))
+    chosen = gpen.select_faces(found, indices="3-4").chosen
+    restored = gpen.restore_faces(Negative(), astronaut, chosen)
+    tracked = gpen.track_faces(restored)
+    for faces in (chosen, restored, tracked, tracked.scaled_to(100, 100)):
+        assert [face.number for face in faces] == [3, 4]
+        assert "#3 " in describe(faces) and "#1 " not in describe(faces)

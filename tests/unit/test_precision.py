@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 
 import gpen
-from benchmarks.measure import peak_bytes, psnr
-from benchmarks.table import random_checkpoint
 from gpen.model import precision as precisions
 from gpen.model.checkpoint import Checkpoint, read_checkpoint
 from gpen.model.config import GPENConfig
@@ -17,6 +15,8 @@ from gpen.model.network import GPEN
 from gpen.model.precision import Precision, StoredIn8Bits, choose_precision, has_bf16, in_8_bits
 from gpen.model.strips import run_in_strips
 from gpen.restorers.gpen import build_network
+from tests.support.measure import peak_bytes, psnr
+from tests.support.networks import random_checkpoint
 
 FP8 = Precision(torch.float16, in_8_bits=True)
 """As on a GPU."""

@@ -19,7 +19,7 @@ DAMAGES = list(Damage)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_nearer_to_the_original_through_the_library(damage: Damage) -> None:
     original, bad = photograph(), damaged(damage)
-    done = gpen.restore(gpen.load_model("preview"), _tensor(bad), gpen.find_detector("mtcnn"))
+    done = gpen.restore(gpen.load_model("preview"), _tensor(bad), gpen.open_detector("mtcnn"))
     assert face_psnr(to_uint8(done.image[0]), original) > face_psnr(bad, original) + 0.1
 
 
@@ -35,7 +35,7 @@ def test_nearer_to_the_original_through_the_command_line(tmp_path: Path) -> None
 def test_half_precision_gives_the_same_face(precision: str) -> None:
     whole, half = (
         gpen.restore(
-            gpen.load_model("preview", precision=p), _tensor(damaged(Damage.SMALL)), gpen.find_detector("mtcnn")
+            gpen.load_model("preview", precision=p), _tensor(damaged(Damage.SMALL)), gpen.open_detector("mtcnn")
         )
         for p in ("fp32", precision)
     )
@@ -45,7 +45,7 @@ def test_half_precision_gives_the_same_face(precision: str) -> None:
 def test_file_is_small_and_says_what_it_is() -> None:
     assert PREVIEW.stat().st_size <= 8_000_000
     model = gpen.load_model("preview")
-    assert model.size == 256 and model.task == "restoration"
+    assert model.size == 256 and model.task.name == "restoration"
     assert all(np.isfinite(tensor.numpy()).all() for tensor in model.network.state_dict().values())
 
 

@@ -9,8 +9,6 @@ import pytest
 import torch
 
 import gpen
-from benchmarks.measure import peak_bytes, psnr
-from benchmarks.table import random_checkpoint
 from gpen.cli import main
 from gpen.image.picture import to_uint8
 from gpen.model.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -20,9 +18,11 @@ from gpen.model.network import GPEN
 from gpen.model.precision import Precision
 from gpen.model.strips import run_in_strips
 from gpen.prune.prune import PRUNING, parameters, prune
-from gpen.prune.synthetic_faces import drawn_faces
+from gpen.prune.synthetic_faces import synthetic_faces
 from gpen.restorers.gpen import build_network
 from gpen.weights.catalogue import PREVIEW
+from tests.support.measure import peak_bytes, psnr
+from tests.support.networks import random_checkpoint
 from tests.support.photograph import Damage, damaged, face_psnr, photograph
 
 TOLERANCE = 1e-5
@@ -34,8 +34,13 @@ def checkpoint(config: GPENConfig = SMALL) -> Checkpoint:
     return Checkpoint(random_checkpoint(config), config, {}, Path("random"))
 
 
+def seen(count: int, size: int, seed: int) -> torch.Tensor:
+    """Faces as a network sees them: (count, 3, size, size) in -1..1."""
+    return synthetic_faces(count, size, seed).movedim(3, 1) * 2 - 1
+
+
 def output(of: Checkpoint) -> torch.Tensor:
-    x = drawn_faces(2, of.config.input_size, 5)
+    x = seen(2, of.config.input_size, 5)
     with torch.inference_mode():
         return build_network(of, Precision(torch.float32))(x)
 
@@ -126,31 +131,31 @@ class TestShare:
 
     def test_progress(self) -> None:
         calls: list[tuple[int, int]] = []
-        prune(checkpoint(), 0.25, on_step=lambda *call: calls.append(call))
-        # Eight drawn faces and one round of choosing, over each of the maps.
+        prune(checkpoint(), 0.25, on_progress=lambda *call: calls.append(call))
+        # Eight synthetic faces and one round of choosing, over each of the maps.
         total = 9 * (len(SMALL.encoder_channels) + 1 + len(SMALL.generator_channels))
         assert calls == [(done, total) for done in range(1, total + 1)]
 
     @pytest.mark.parametrize("last", [1, 100, 130])  # the last one while channels are compared
-    def test_what_on_step_raises_stops_it(self, last: int, tmp_path: Path) -> None:
+    def test_what_on_progress_raises_stops_it(self, last: int, tmp_path: Path) -> None:
         class Cancelled(Exception):
             pass
 
         write_checkpoint(tmp_path / "small.safetensors", random_checkpoint(SMALL))
         calls: list[int] = []
 
-        def on_step(done: int, total: int) -> None:
+        def on_progress(done: int, total: int) -> None:
             calls.append(done)
             if done == last:
                 raise Cancelled
 
         with pytest.raises(Cancelled):
-            gpen.load_model(tmp_path / "small.safetensors", pruning=0.25, device="cpu", on_step=on_step)
+            gpen.load_model(tmp_path / "small.safetensors", pruning=0.25, device="cpu", on_progress=on_progress)
         assert calls == list(range(1, last + 1))
 
     def test_exact_takes_no_steps(self) -> None:
         calls: list[tuple[int, int]] = []
-        prune(with_dead_channels(), "exact", on_step=lambda *call: calls.append(call))
+        prune(with_dead_channels(), "exact", on_progress=lambda *call: calls.append(call))
         assert not calls
 
     @pytest.mark.parametrize("pruning", ["12", "0%", 1.0, "none of it", "nan", "-5%"])
@@ -163,7 +168,7 @@ class TestPreview:
     def test_a_tenth_less_still_restores_a_photograph(self) -> None:
         original, bad = photograph(), damaged(Damage.NOISE)
         picture = torch.from_numpy(np.ascontiguousarray(bad))[None].float() / 255
-        done = gpen.restore(gpen.load_model("preview", pruning="10%"), picture, gpen.find_detector("mtcnn"))
+        done = gpen.restore(gpen.load_model("preview", pruning="10%"), picture, gpen.open_detector("mtcnn"))
         assert face_psnr(to_uint8(done.image[0]), original) > face_psnr(bad, original) + 0.1
 
 
@@ -179,14 +184,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestPrunedFile:
     def test_loads_by_its_shapes(self, file: Path) -> None:
         model = gpen.load_model(file, device="cpu")
-        assert model.task == "colorization" and model.size == 128
+        assert model.task.name == "colorization" and model.size == 128
         assert read_checkpoint(file).metadata["pruned"] == "0.25"
 
     @pytest.mark.parametrize("memory", ["normal", "low"])
     @pytest.mark.parametrize(("precision", "least"), [("fp32", 90), ("fp16", 50), ("bf16", 35)])
     def test_every_precision_and_memory(self, file: Path, precision: str, least: float, memory: str) -> None:
         model = gpen.load_model(file, precision=precision, memory=memory, device="cpu")
-        x = drawn_faces(1, 128, 3)
+        x = seen(1, 128, 3)
         assert psnr(model(x), output_of(read_checkpoint(file), x)) >= least
 
     @pytest.mark.parametrize("memory", ["normal", "low"])
@@ -207,7 +212,7 @@ class TestCommand:
         target = tmp_path / "small.safetensors"
         assert main(["prune", str(PREVIEW), str(target), "--share", "25%"]) == 0
         said = capsys.readouterr().out
-        assert "3,545,762" in said and "PSNR" in said and "drawn faces" in said
+        assert "3,545,762" in said and "PSNR" in said and "synthetic faces" in said
         assert target.stat().st_size < PREVIEW.stat().st_size * 0.75
         assert read_checkpoint(target).metadata["pruned_from"] == PREVIEW.name
 

@@ -1,7 +1,6 @@
 """Which faces: every order and limit, what is said of those left out, and that their pixels stay."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +31,9 @@ def three(*more: gpen.Face, frames: int = 1) -> gpen.Faces:
 
 def numbers(faces: gpen.Faces, chosen: gpen.Faces) -> list[int]:
     """The numbers of chosen faces among those they were chosen from."""
-    return [number for one in chosen for number, other in faces.numbered() if one.box == other.box]
+    return [
+        number for one in chosen for number, other in ((face.number, face) for face in faces) if one.box == other.box
+    ]
 
 
 @pytest.mark.parametrize(
@@ -80,9 +81,9 @@ def test_limits_and_what_is_said(settings: dict[str, object], expected: list[int
     faces = three()
     selected = gpen.select_faces(faces, **settings)  # type: ignore[arg-type]
     assert sorted(numbers(faces, selected.chosen)) == expected
-    assert {one.fate for one in selected.chosen} == {"chosen"}
-    assert {one.fate for one in selected.rest} == ({why} if why else set())
-    assert {one.fate for one in faces} == {"found"}, "what came in was changed"
+    assert {str(one.outcome) for one in selected.chosen} == {"chosen"}
+    assert {str(one.outcome) for one in selected.rest} == ({why} if why else set())
+    assert {str(one.outcome) for one in faces} == {"found"}, "what came in was changed"
     report = describe(selected.all).splitlines()
     assert report[0].startswith(f"3 faces found, {len(expected)} chosen") or "chosen" in report[0]
     for number, line in enumerate(report[1:], 1):
@@ -91,7 +92,7 @@ def test_limits_and_what_is_said(settings: dict[str, object], expected: list[int
 
 def test_count_and_numbers_are_those_of_each_picture() -> None:
     faces = three(face(5, 5, 50, 0.9, 50, 2), face(200, 5, 80, 0.9, 50, 2), frames=3)
-    assert [number for number, _ in faces.numbered()] == [1, 2, 3, 1, 2]
+    assert [number for number, _ in ((face.number, face) for face in faces)] == [1, 2, 3, 1, 2]
     largest = gpen.select_faces(faces, order="largest", count=1).chosen
     assert [(one.frame, one.size) for one in largest] == [(0, 100), (2, 80)]
     second = gpen.select_faces(faces, indices="2").chosen
@@ -106,7 +107,7 @@ def test_mask_of_any_size_for_one_or_all_pictures() -> None:
     each = torch.cat([left, 1 - left])
     assert [(one.frame, one.size) for one in gpen.select_faces(faces, mask=each).chosen] == [(0, 20), (0, 60)]
     assert len(gpen.select_faces(faces, mask=torch.zeros(1, 300, 400)).chosen) == 0
-    assert len(gpen.select_faces(faces, mask=torch.zeros(1, 64, 64)).chosen) == 4, "LoadImage's way to say: no mask"
+    assert len(gpen.select_faces(faces, mask=torch.zeros(1, 64, 64)).chosen) == 0, "a mask of any size is one"
 
 
 def test_box_without_a_face_takes_the_nearest_and_lists_are_per_picture() -> None:
@@ -153,7 +154,7 @@ def test_numbers_are_read() -> None:
 def people(request: pytest.FixtureRequest, shared: Path) -> tuple[torch.Tensor, gpen.Faces]:
     """Four people, each smaller than the one left of it, the second out of focus; and their faces."""
     picture = torch.from_numpy(blurry_group(shared))[None].float() / 255
-    return picture, gpen.detect_faces(picture, request.param, 0.6, {"detector": [shared / "weights"]})
+    return picture, gpen.detect_faces(picture, request.param, threshold=0.6, folders={"detector": [shared / "weights"]})
 
 
 def test_every_choice_among_people_in_a_group(people: tuple[torch.Tensor, gpen.Faces]) -> None:
@@ -188,11 +189,9 @@ def test_none_chosen_gives_the_very_pixels_back(people: tuple[torch.Tensor, gpen
     picture, faces = people
     none = gpen.select_faces(faces, min_size=5000).chosen
     assert torch.equal(gpen.paste_faces(picture, gpen.restore_faces(Negative(), picture, none)).image, picture)
-    done = gpen.restore(
-        Negative(), picture, gpen.find_detector("mtcnn"), select=partial(gpen.select_faces, min_size=5000)
-    )
+    done = gpen.restore(Negative(), picture, gpen.open_detector("mtcnn"), select=gpen.SelectSettings(min_size=5000))
     assert torch.equal(done.image, picture) and done.mask.max() == 0
-    assert {one.fate for one in done.faces} == {"left out: smaller than 5000 px"}
+    assert {str(one.outcome) for one in done.faces} == {"left out: smaller than 5000 px"}
 
 
 def test_all_in_one_restores_the_chosen_and_reports_all(shared: Path) -> None:
@@ -200,9 +199,9 @@ def test_all_in_one_restores_the_chosen_and_reports_all(shared: Path) -> None:
     done = gpen.restore(
         Negative(),
         picture,
-        gpen.find_detector("mtcnn"),
-        select=partial(gpen.select_faces, order="smallest", count=1),
+        gpen.open_detector("mtcnn"),
+        select=gpen.SelectSettings(order="smallest", count=1),
     )
-    fates = {one.box[0] > 220: one.fate for one in done.faces}
+    fates = {one.box[0] > 220: str(one.outcome) for one in done.faces}
     assert fates == {True: "restored", False: "left out: not among the 1 smallest"}
     assert torch.equal(done.image[:, :, :220], picture[:, :, :220])

@@ -41,7 +41,7 @@ def test_out_of_memory_makes_batches_smaller_and_progress_can_stop() -> None:
     model = Negative(room=2)
     steps: list[tuple[int, int]] = []
     picture = torch.rand(1, 64, 200, 3)
-    gpen.restore_tiled(model, picture, overlap=0, batch=4, on_tile=lambda done, total: steps.append((done, total)))
+    gpen.restore_tiled(model, picture, overlap=0, batch=4, on_progress=lambda done, total: steps.append((done, total)))
     assert [batch for batch, _ in model.runs] == [4, 2, 2]
     assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
 

@@ -9,12 +9,12 @@ import torch
 from skimage import data
 
 import gpen
-from benchmarks.flicker import flicker, still_clip
 from gpen.faces.alignment import template
 from gpen.faces.face import Face, Faces
 from gpen.faces.report import describe
 from gpen.faces.select import select_faces
 from gpen.faces.track import track_faces
+from tests.support.clips import flicker, still_clip
 from tests.support.networks import Negative
 
 # Where YuNet finds the face in the benchmark's clip.
@@ -62,7 +62,7 @@ def test_short_gap_is_filled_and_a_long_one_is_not() -> None:
     filled = gpen.track_faces(seen)
     assert [face.frame for face in filled] == list(range(12))
     np.testing.assert_allclose(x_of(filled)[5:7] - x_of(filled)[0], [50, 60], atol=1e-6)
-    assert filled[5].fate == "filled in" and "12 faces found in 1 track, 2 filled in" in describe(filled)
+    assert str(filled[5].outcome) == "filled in" and "12 faces found in 1 track, 2 filled in" in describe(filled)
     apart = gpen.track_faces(seen, max_gap=1, fade=0)
     assert [face.frame for face in apart] == [face.frame for face in seen]
 
@@ -136,7 +136,7 @@ def test_mouth_that_opens_is_not_smeared() -> None:
     mouth, cheek = np.s_[45:48, 26:37], np.s_[30:40, 22:26]
 
     def step(faces: gpen.Faces, frame: int, place: tuple[slice, slice]) -> float:
-        after, before = faces[frame].restored, faces[frame - 1].restored
+        after, before = faces[frame].crop.after, faces[frame - 1].crop.after
         assert after is not None and before is not None
         return float((after[place] - before[place]).abs().mean())
 
@@ -171,10 +171,10 @@ def test_memory_does_not_grow_with_the_clip(monkeypatch: pytest.MonkeyPatch) -> 
     for frames in (12, 36):
         clip = torch.rand(frames, 160, 160, 3, generator=torch.Generator().manual_seed(0))
         before = len(alive)
-        done = gpen.restore(Negative(), clip, Fixed(), clip=True, on_step=count)
+        done = gpen.restore(Negative(), clip, Fixed(), track=gpen.TrackSettings(), on_progress=count)
         assert len(alive) > before
         assert done.mask.flatten(1).amax(1).gt(0.9).all()
-        assert all(face.restored is None and face.crops_let_go for face in done.faces)
+        assert all(face.crop is None for face in done.faces)
         assert "restored: its crop is not kept" in describe(done.faces)
     assert alive[-1] <= alive[1], f"{alive}"
 
@@ -184,9 +184,9 @@ def test_frame_by_frame_is_the_same_as_in_a_row() -> None:
     model = Negative()
     faces = gpen.restore_faces(model, clip, gpen.track_faces(gpen.detect_faces(clip, Fixed())))
     pasted = gpen.paste_faces(clip, faces)
-    done = gpen.restore(model, clip, Fixed(), clip=True)
+    done = gpen.restore(model, clip, Fixed(), track=gpen.TrackSettings())
     assert torch.equal(done.image, pasted.image) and torch.equal(done.mask, pasted.mask)
-    assert all(face.restored is not None for face in done.faces)
+    assert all((face.crop is not None and face.crop.after is not None) for face in done.faces)
 
 
 def test_a_face_that_was_filled_in_can_be_chosen_by_its_sharpness():

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ...errors import DetectorError, is_out_of_memory
+from ...model.checkpoint import read_tensors
 from ..face import Face
 from . import Pictures, Place
 
@@ -39,8 +40,7 @@ class RetinaFaceDetector:
                 "install it with: pip install facexlib, or choose another detector"
             ) from error
         try:
-            state = torch.load(weights, map_location="cpu", weights_only=True)
-            network.load_state_dict({key.removeprefix("module."): value for key, value in state.items()})
+            network.load_state_dict(read_tensors(weights)[0])
         except Exception as error:  # whatever torch and pickle raise for a file that is something else
             raise DetectorError(f"{weights} does not hold {name}: {error}; delete it to fetch it again") from error
         self.network = network

@@ -1,0 +1,195 @@
+"""A folder restored by many machines at once, through Ray Data.
+
+The rows are the jobs of a plan: where a picture lies and where its result goes, not its pixels. Each worker holds a
+model, reads and writes for itself, and writes down what it has done in the record beside the results, so that a killed
+worker, a killed driver or a second run loses nothing and does nothing twice.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from .errors import SettingError
+from .folder.plan import Job, Plan
+from .folder.record import Record
+from .folder.run import FolderSettings, Restore, Result, restored, settings_of, skipped
+from .folder.store import Store
+
+LOCAL, AUTO = "local", "auto"
+JOBS_AT_ONCE = 4
+"""Jobs that a worker is given together: enough that handing them out costs little, few enough that all workers end at
+about the same time."""
+OVERHEAD = 2**30
+"""Bytes that CUDA and PyTorch take of a card for each process, before any model."""
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """Which machines, and how many workers on them."""
+
+    address: str = LOCAL
+    """"local" starts Ray on this machine, "auto" joins the one that is here, else the address of a head node"""
+    workers: int = 0
+    """0: as many as the machines have room for"""
+    cpus: float = 1
+    """of each worker"""
+    gpus: float = 0
+    """of each worker, a share of one card; see `gpu_share`"""
+
+
+def run_on_cluster(
+    plan: Plan,
+    load: Callable[[], Restore],
+    settings: Mapping[str, Any],
+    how: FolderSettings | None = None,
+    cluster: ClusterSettings | None = None,
+    *,
+    overwrite: bool = False,
+) -> Iterator[Result]:
+    """Restore the pictures of a plan on many machines, and tell of each what became of it; see `folder.run`.
+
+    Args:
+        load: called once by each worker; it loads what restores a picture.
+
+    Raises `SettingError` where Ray is not installed or cannot be reached.
+    """
+    how, cluster = how or FolderSettings(), cluster or ClusterSettings()
+    record, made_with = Record(plan.root, plan.targets), settings_of(settings, how)
+    todo: list[Job] = []
+    for job in plan.jobs:
+        earlier = None if overwrite else record.whole(job, plan.sources, made_with, how.extras)
+        if earlier:
+            yield skipped(job, earlier)
+        else:
+            todo.append(job)
+    if not todo:
+        return
+    data = _connected(cluster)
+    of_name = {str(job.target): job for job in todo}
+    rows = [{"source": str(job.source), "target": str(job.target), "place": str(job.place)} for job in todo]
+    workers = min(cluster.workers or _room(cluster), len(todo))
+    blocks = max(workers, -(-len(todo) // JOBS_AT_ONCE))
+    task = _Task(plan.root, plan.sources, plan.targets, load, how, made_with, os.urandom(4).hex())
+    done = data.from_items(rows, override_num_blocks=blocks).map_batches(
+        _Worker,
+        fn_constructor_args=(task,),
+        batch_size=JOBS_AT_ONCE,
+        compute=data.ActorPoolStrategy(size=workers),
+        num_cpus=cluster.cpus,
+        num_gpus=cluster.gpus or None,
+    )
+    for row in done.iter_rows():
+        yield Result(job=of_name[row["target"]], **_from_row(row))
+    record.read()
+    record.tidy()
+
+
+def gpu_share(needed: int, card: int) -> float:
+    """The share of a card that one worker takes, in hundredths: bytes needed by model and work, and those of the card.
+
+    >>> gpu_share(3 * 2**30, 24 * 2**30)
+    0.17
+    """
+    return min(1.0, -(-(needed + OVERHEAD) * 100 // card) / 100)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What every worker is told."""
+
+    root: PurePath | None
+    sources: Store
+    targets: Store
+    load: Callable[[], Restore]
+    how: FolderSettings
+    settings: str
+    run: str
+
+
+class _Worker:
+    """A process that holds a model."""
+
+    def __init__(self, task: _Task):
+        self.task = task
+        self.restore = task.load()
+        self.record = Record(task.root, task.targets)
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
+        jobs = [Job(PurePath(a), PurePath(b), PurePath(c)) for a, b, c in zip(*map(batch.get, COLUMNS), strict=True)]
+        self._catch_up(jobs)
+        return _as_rows([self._done(job) for job in jobs])
+
+    def _catch_up(self, jobs: list[Job]) -> None:
+        """Where some of these jobs have results already, another worker that was killed may have written them down."""
+        for job in jobs:
+            try:
+                self.task.targets.told(job.target)
+            except OSError:
+                continue
+            self.record.read()
+            return
+
+    def _done(self, job: Job) -> Result:
+        task = self.task
+        entry = self.record.whole(job, task.sources, task.settings, task.how.extras)
+        if entry and entry.run == task.run:
+            return Result(job=job, kind=entry.told["kind"], faces=tuple(entry.told["faces"]))
+        return restored(job, self.restore, task.sources, self.record, task.how, task.settings, task.run)
+
+
+COLUMNS = ("source", "target", "place")
+_FIELDS = ("kind", "why", "faces", "report", "lost", "seconds")
+
+
+def _as_rows(results: list[Result]) -> dict[str, list[Any]]:
+    """Results as columns of text and numbers: Arrow would make something else of lists of faces without a face."""
+    columns: dict[str, list[Any]] = {"target": [str(result.job.target) for result in results]}
+    return columns | {name: [json.dumps(getattr(result, name)) for result in results] for name in _FIELDS}
+
+
+def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    values = {name: json.loads(row[name]) for name in _FIELDS}
+    return {**values, "faces": tuple(values["faces"]), "lost": tuple(values["lost"])}
+
+
+def _connected(cluster: ClusterSettings) -> Any:
+    """`ray.data`, once Ray runs."""
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise SettingError(
+            "a cluster needs Ray Data, which is not installed here: pip install 'gpen-face-restore[cluster]' on every "
+            "machine of it"
+        ) from error
+    if not ray.is_initialized():
+        here = cluster.address == LOCAL
+        try:
+            ray.init(
+                address=None if here else cluster.address,
+                include_dashboard=False if here else None,
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
+        except Exception as error:  # what it raises depends on how it fails
+            raise SettingError(f"Ray cannot be reached at {cluster.address}: {error}") from error
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False  # the command line has one of its own
+    return ray.data
+
+
+def _room(cluster: ClusterSettings) -> int:
+    """How many workers the machines have room for."""
+    import ray
+
+    there = ray.cluster_resources()
+    fit = [int(there.get("CPU", 1) // cluster.cpus)] if cluster.cpus else []
+    if cluster.gpus:
+        cards = there.get("GPU", 0)
+        if not cards:
+            raise SettingError("the workers need a GPU, and the machines of the cluster have none")
+        fit.append(int(1 // cluster.gpus * cards))
+    return max(1, min(fit))

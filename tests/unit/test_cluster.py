@@ -1,0 +1,123 @@
+"""A folder restored by several workers: nothing is lost and nothing done twice, whoever is killed."""
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gpen.cluster import ClusterSettings, gpu_share, run_on_cluster
+from gpen.errors import SettingError
+from gpen.folder.plan import plan_at, plan_for
+from gpen.folder.record import FOLDER, entry_from
+from gpen.folder.run import FAILED, RESTORED, SKIPPED, run
+
+SETTINGS = {"model": "none"}
+TWO = ClusterSettings(workers=2)
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[None]:
+    """A Ray of two workers on this machine."""
+    module = pytest.importorskip("ray")
+    module.init(num_cpus=2, include_dashboard=False, object_store_memory=80 * 2**20, logging_level="ERROR")
+    yield
+    module.shutdown()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Forty small pictures."""
+    made = tmp_path / "in"
+    made.mkdir()
+    for index in range(40):
+        Image.fromarray(np.full((16, 20, 3), 5 * index, np.uint8)).save(made / f"{index:02}.png")
+    return made
+
+
+def inverting(pids: Path, pause: float = 0.0) -> Callable:
+    """What loads a worker's model: one that inverts, and says which process it runs in."""
+
+    def load():
+        import os
+        import time
+
+        from gpen.faces.face import Faces
+
+        (pids / str(os.getpid())).touch()
+
+        def invert(picture):
+            time.sleep(pause)
+            return 1 - picture, Faces((), 20, 16, 1)
+
+        return invert
+
+    return load
+
+
+def entries(out: Path) -> list[str]:
+    lines = [line for path in (out / FOLDER).iterdir() for line in path.read_text(encoding="utf-8").splitlines()]
+    return [entry.place for line in lines if (entry := entry_from(line))]
+
+
+def test_workers_do_what_one_would(ray: None, folder: Path, tmp_path: Path) -> None:
+    (folder / "07.png").write_bytes(b"no picture")
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    out = tmp_path / "out"
+    results = list(run_on_cluster(plan_for([folder], out), inverting(pids), SETTINGS, cluster=TWO))
+    assert Counter(result.kind for result in results) == {RESTORED: 39, FAILED: 1}
+    assert len(list(pids.iterdir())) == 2
+    list(run(plan_for([folder], tmp_path / "alone"), inverting(pids)(), SETTINGS))
+    for path in (tmp_path / "alone").glob("*.png"):
+        assert (out / path.name).read_bytes() == path.read_bytes()
+    again = list(run_on_cluster(plan_for([folder], out), inverting(pids), SETTINGS, cluster=TWO))
+    assert Counter(result.kind for result in again) == {SKIPPED: 39, FAILED: 1}
+    # One record for both ways.
+    assert Counter(result.kind for result in run(plan_for([folder], out), inverting(pids)(), SETTINGS))[SKIPPED] == 39
+
+
+def test_a_killed_worker_loses_nothing_and_nothing_is_done_twice(ray: None, folder: Path, tmp_path: Path) -> None:
+    pids, out = tmp_path / "pids", tmp_path / "out"
+    pids.mkdir()
+
+    def kill() -> None:
+        while not out.is_dir() or len(list(out.glob("*.png"))) < 8:
+            time.sleep(0.05)
+        os.kill(int(next(pids.iterdir()).name), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    results = list(run_on_cluster(plan_for([folder], out), inverting(pids, 0.2), SETTINGS, cluster=TWO))
+    killer.join(10)
+    assert not killer.is_alive() and len(list(pids.iterdir())) >= 3, "nobody was killed"
+    assert [result.kind for result in results] == [RESTORED] * 40
+    assert len(list(out.glob("*.png"))) == 40
+    assert sorted(entries(out)) == [f"{index:02}.png" for index in range(40)], "one was done twice"
+
+
+def test_other_places_than_folders(ray: None, folder: Path, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    plan = plan_at([folder.as_uri()], (tmp_path / "out").as_uri())
+    assert [result.kind for result in run_on_cluster(plan, inverting(pids), SETTINGS, cluster=TWO)] == [RESTORED] * 40
+    assert len(list((tmp_path / "out").glob("*.png"))) == 40
+    plan = plan_at([folder.as_uri()], (tmp_path / "out").as_uri())
+    assert [result.kind for result in run_on_cluster(plan, inverting(pids), SETTINGS, cluster=TWO)] == [SKIPPED] * 40
+
+
+def test_a_place_that_cannot_be_opened() -> None:
+    pytest.importorskip("pyarrow")
+    with pytest.raises(SettingError, match="nowhere://bucket cannot be opened"):
+        plan_at(["nowhere://bucket"], "out")
+
+
+def test_shares_of_a_card() -> None:
+    assert gpu_share(3 * 2**30, 24 * 2**30) == 0.17
+    assert gpu_share(40 * 2**30, 24 * 2**30) == 1
