@@ -20,8 +20,8 @@ def as_rgb(picture: GivenPicture) -> Tensor:
 
     Arrays of numpy, Pillow's pictures and picture files are taken as well; see `as_tensor`.
 
-    Alpha is dropped, and comes back by `with_alpha_of`. What an upscaler's sharp filter left a little below 0 or above 1
-    is clipped. A float32 RGB picture in 0..1 on the CPU is returned itself.
+    Alpha is dropped, and comes back by `with_alpha_of`. What an upscaler's sharp filter left a little below 0 or above
+    1 is clipped. A float32 RGB picture in 0..1 on the CPU is returned itself.
 
     Raises `PictureError` for another shape or type, for a picture without pixels, and for values that are not finite or
     far above 1: those of 0..255 would come out white.
