@@ -146,7 +146,8 @@ def paste_frame(
     for done, (face, crop) in enumerate(pending, 1):
         if _changes_something(face, crop):
             # The same grain at every run, and another one in each frame of a clip.
-            job = Job(crop, face.weight, settings, picture.numpy(), *masks, seed=face.key)
+            replaced = face.outcome.kind == "replaced"
+            job = Job(crop, face.weight, settings, picture.numpy(), *masks, seed=face.key, replaced=replaced)
             _paste(job, _mask(job, parser), image.numpy(), shares.numpy())
         if on_progress:
             on_progress(done, len(pending))
@@ -200,6 +201,7 @@ def _paste(job: Job, mask: Shape, image: Pixels, shares: Shape) -> None:
         weight = share * opacity
         blend *= cv2.merge([weight, weight, weight])
         blend += under
+        np.clip(blend, 0, 1, out=blend)  # sums of numbers in 0..1 are off by their rounding
         # Many times faster than NumPy's assignment with a mask; it writes into the array that it is given.
         cv2.copyTo(blend, covered.view(np.uint8), image[here])
         cv2.copyTo(share_after, covered.view(np.uint8), share_before)
