@@ -35,7 +35,8 @@ def main() -> None:
         height, width = picture.shape[:2]
         small = (width * 3 // 8, height * 3 // 8)
         pixels = cv2.resize(to_uint8(picture), small, interpolation=cv2.INTER_AREA).astype(np.uint8)
-        found = Faces(tuple(detector(pixels, 0.8)), *small, 1).scaled_to(width, height)
+        (faces,) = detector(pixels[None], 0.8)
+        found = Faces(tuple(faces), *small, 1).scaled_to(width, height)
         if not found.faces:
             skipped.append(file.stem)
             continue
