@@ -3,6 +3,8 @@
 It asks for detail that the errors of pixels would rather smooth away, and joins late, when these have settled.
 """
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,7 +19,7 @@ class Critic(nn.Module):
     def __init__(self, width: int = 32):
         super().__init__()
         channels = (3, width, 2 * width, 4 * width)
-        convs = [nn.Conv2d(i, o, 4, stride=2, padding=1) for i, o in zip(channels, channels[1:], strict=False)]
+        convs = [nn.Conv2d(i, o, 4, stride=2, padding=1) for i, o in pairwise(channels)]
         convs.append(nn.Conv2d(channels[-1], 1, 3, padding=1))
         self.convs = nn.ModuleList(spectral_norm(conv) for conv in convs)
 

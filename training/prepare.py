@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -18,13 +19,13 @@ from gpen.image.picture import to_uint8
 from .data import CACHE, MARGIN, SIZE, SPLITS, save_crops, split_of
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     shared = Path(os.environ.get("SHARED", "../shared"))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=Path, default=shared / "faces", help="folder of portraits, searched deeply")
     parser.add_argument("--detector-weights", type=Path, default=shared / "weights/face_detection_yunet_2023mar.onnx")
     parser.add_argument("--cache", type=Path, default=CACHE)
-    settings = parser.parse_args()
+    settings = parser.parse_args(arguments)
 
     detector = open_detector("yunet", settings.detector_weights)
     files = sorted(settings.faces.rglob("*.jpg"))

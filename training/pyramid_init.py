@@ -1,11 +1,11 @@
 """Every octave of the generator draws its own part of the picture, from the first step on.
 
 GPEN's picture is a sum over its octaves. In a network that began as `identity_init.py` makes it, the last octave copies
-the whole picture, so the octaves below have little to do with it, and a damaged picture passes them by. Here the picture
-is taken apart instead (the Laplacian pyramid of Burt and Adelson, 1983): the octave of side r adds what the encoder's
-map of that size shows and takes away what the octave before has drawn. The sum is the same to the last digit. But a
-style, which is made of what the encoder sees, now damps or lifts each octave's share alone, what the middle octaves
-change stays changed, and at half of its size the picture is a picture already.
+the whole picture, so a damaged picture passes the octaves below by and they have little to do. Here the picture is
+taken apart instead (the Laplacian pyramid of Burt and Adelson, 1983): the octave of side r adds what the encoder's map
+of that size shows and takes away what the octave before has drawn. The sum is the same. But a style, which is made of
+what the encoder sees, now damps or lifts each octave's share alone, what the middle octaves change stays changed, and
+at half of its size the picture is a picture already.
 """
 
 from dataclasses import replace

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +31,14 @@ from gpen.model.precision import has_bf16
 from .critic import Critic, critic_loss
 from .damage_latent import sense_damage
 from .data import CACHE, Pairs, centre, load_crops, to_picture, to_tensor
-from .degrade import STRENGTHS, degrade, painted_small, poor_photo
+from .degrade import STRENGTHS, painted_small, poor_photo
 from .identity_init import fan_in, identity_network
 from .losses import FaceFeatures, psnr, restoration_loss
-from .pyramid_init import with_pyramid
+from .pyramid_init import pyramid_config, with_pyramid
 
 NARROW = GPENConfig.released(256, channel_multiplier=1, narrow=0.25, style_dim=128, mapping_layers=4)
-"""Before `with_pyramid` adds channels: then it is 3.7 million parameters, 7.3 MB in half precision."""
+CONFIG = pyramid_config(NARROW)
+"""The checkpoint in the box: 3.7 million parameters, 7.3 MB in half precision."""
 
 START_PICTURES = 64
 WIDE = 300
@@ -280,7 +282,7 @@ def _one_thread(worker: int) -> None:
     cv2.setNumThreads(1)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     plan = Plan()
     shared = Path(os.environ.get("SHARED", "../shared"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -302,7 +304,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=plan.seed)
     parser.add_argument("--fp32", action="store_true", help="no bfloat16, also where the machine computes in it")
     parser.add_argument("--every", type=int, default=250, help="steps between checkpoints, figures and pictures")
-    settings = parser.parse_args()
+    settings = parser.parse_args(arguments)
 
     cv2.setNumThreads(1)  # a pool of threads would not survive the worker's fork
     torch.set_num_threads(1)
