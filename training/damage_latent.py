@@ -33,8 +33,8 @@ COLOUR = torch.tensor([1.0, 0, -1]) / 2
 
 @torch.no_grad()
 def sense_damage(network: GPEN, pictures: Tensor) -> None:
-    """Set up the detectors and the latent in place, for a network begun by `identity_init.py`, whose encoder carries the
-    picture.
+    """Set up the detectors and the latent in place, for a network whose encoder carries the picture: one that
+    `identity_init.py` has begun.
 
     What a network computes besides stays the same, but for the channels that are taken for the detectors.
 

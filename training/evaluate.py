@@ -185,11 +185,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="RetinaFace's weights, for the distance of what a face detector sees",
     )
     parser.add_argument("--split", default="held-out", choices=("held-out", "validation", "training"))
+    parser.add_argument("--people", type=int, help="so many of them only, for a quick look")
     settings = parser.parse_args(arguments)
 
     names, crops = load_crops(settings.cache, settings.split)
-    people = [centre(crop) for crop in crops]
-    tones = [group_of(skin_tone(person)) for person in people]
+    chosen_people = np.linspace(0, len(names) - 1, min(settings.people or len(names), len(names))).round().astype(int)
+    people = {int(i): centre(crops[i]) for i in chosen_people}
+    tones = [group_of(skin_tone(person)) for person in people.values()]
     restore, judge = model_restorer(settings.weights), Judge(settings.face_features)
     figures: dict[str, dict[str, Score]] = {}
     chosen: dict[str, str] = {}
@@ -197,8 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     usual: dict[str, list[tuple[Picture, Picture, Picture]]] = {}
     worst: dict[str, list[tuple[Picture, Picture, Picture]]] = {}
     for damage in tqdm(DAMAGES, unit="damage"):
-        originals = [_grey(person) for person in people] if damage == "grey" else people
-        pictures = [damaged(person, i, damage) for i, person in enumerate(people)]
+        originals = [_grey(person) if damage == "grey" else person for person in people.values()]
+        pictures = [damaged(person, i, damage) for i, person in people.items()]
         restored = [restore(picture) for picture in pictures]
         chosen[damage], restore_filtered = best_filter(pictures[::TUNED_ON], originals[::TUNED_ON])
         filtered = [restore_filtered(picture) for picture in pictures]
@@ -209,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         gains[damage] = np.array([a.psnr - b.psnr for a, b in zip(after, before, strict=True)])
         triples = list(zip(pictures, restored, originals, strict=True))
         worst[damage] = [triples[i] for i in np.argsort(gains[damage], kind="stable")[:WORST]]
-        usual[damage] = triples[:: max(1, len(names) // SHOWN)][:SHOWN]
+        usual[damage] = triples[:: max(1, len(people) // SHOWN)][:SHOWN]
 
     groups = {
         group: {"people": float(tones.count(group))}
@@ -218,11 +220,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if group in tones
     }
     table = markdown(figures, chosen, groups)
-    print(f"{len(names)} people\n\n{table}")
+    print(f"{len(people)} people\n\n{table}")
     settings.output.mkdir(parents=True, exist_ok=True)
     settings.sheets.mkdir(parents=True, exist_ok=True)
     plain = {damage: {kind: asdict(score) for kind, score in row.items()} for damage, row in figures.items()}
-    everything = {"people": len(names), "damages": plain, "filters": chosen, "groups": groups}
+    everything = {"people": len(people), "damages": plain, "filters": chosen, "groups": groups}
     (settings.output / "figures.json").write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
     (settings.output / "figures.md").write_text(table, encoding="utf-8")
     (settings.output / "before-after.jpg").write_bytes(sheet(usual, SHOWN))

@@ -1,6 +1,6 @@
 """Whether a restored face is still the same person: the distance of dlib's face embeddings.
 
-For development only: it needs `dlib-bin` and `face-recognition-models` (tools/requirements-dev.in).
+For development only: it needs the packages `dlib-bin` and `face-recognition-models`.
 """
 
 from importlib.util import find_spec

@@ -41,6 +41,8 @@ CONFIG = pyramid_config(NARROW)
 """The checkpoint in the box: 3.7 million parameters, 7.3 MB in half precision."""
 
 START_PICTURES = 64
+SAVE_EVERY = 25
+"""Steps between checkpoints: what is lost where a run is killed."""
 WIDE = 300
 """Inputs above which a layer learns slower."""
 
@@ -90,6 +92,12 @@ def new_network(narrow: GPENConfig, pictures: Tensor, seed: int) -> GPEN:
     return with_pyramid(network, pictures, seed)
 
 
+def started(file: Path | None, pairs: Pairs, seed: int) -> GPEN:
+    """The network that a run begins with: a checkpoint's, or a new one where there is no file."""
+    pictures = torch.stack([pairs[n][0] for n in range(min(START_PICTURES, len(pairs)))])
+    return network_from(file, pictures, seed) if file else new_network(NARROW, pictures, seed)
+
+
 def network_from(file: Path, pictures: Tensor, seed: int) -> GPEN:
     """A checkpoint of this folder to go on from: with the pyramid already, or from before it was there."""
     checkpoint = read_checkpoint(file)
@@ -124,11 +132,9 @@ class Trainer:
         self.plan, self.device, self.step = plan, device, 0
         # Gradients of convolutions are faster with channels outermost on a CPU and innermost on a GPU.
         self.layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
-        self.network = network.train().to(device).to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.network = network.train().to(device)
         self.replicas = [self.network, *(copy.deepcopy(self.network) for _ in range(1, plan.replicas))]
-        for replica in self.replicas[1:]:
-            for own, shared in zip(replica.parameters(), self.network.parameters(), strict=True):
-                own.data = shared.data
+        self._share_weights()
         self.pool = ThreadPoolExecutor(plan.replicas)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.optimiser = torch.optim.Adam(learning_rates(self.network), betas=(0.9, 0.99), foreach=True)
@@ -192,6 +198,13 @@ class Trainer:
         self.critic_optimiser.step()
         return loss.item()
 
+    def _share_weights(self) -> None:
+        """All replicas work with the network's own weights, which loading a state may have moved to other memory."""
+        self.network.to(memory_format=self.layout)  # type: ignore[call-overload]
+        for replica in self.replicas[1:]:
+            for own, shared in zip(replica.parameters(), self.network.parameters(), strict=True):
+                own.data = shared.data
+
     @property
     def _parts(self) -> dict[str, Any]:
         """Whatever has a state, by its name in the checkpoint."""
@@ -217,6 +230,7 @@ class Trainer:
         self.step = state["step"]
         for name, part in self._parts.items():
             part.load_state_dict(state[name])
+        self._share_weights()
 
 
 def learning_rates(network: GPEN) -> list[dict[str, Any]]:
@@ -303,7 +317,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--critic-weight", type=float, default=plan.critic_weight, help="0: no discriminator")
     parser.add_argument("--seed", type=int, default=plan.seed)
     parser.add_argument("--fp32", action="store_true", help="no bfloat16, also where the machine computes in it")
-    parser.add_argument("--every", type=int, default=250, help="steps between checkpoints, figures and pictures")
+    parser.add_argument("--every", type=int, default=250, help="steps between figures and pictures")
     settings = parser.parse_args(arguments)
 
     cv2.setNumThreads(1)  # a pool of threads would not survive the worker's fork
@@ -322,12 +336,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     sets = validation_pairs(load_crops(settings.cache, "validation")[1])
     everything = Pairs(load_crops(settings.cache, "training")[1], plan.seed, plan.steps * plan.batch)
-    pictures = torch.stack([everything[n][0] for n in range(min(START_PICTURES, len(everything)))])
-    network = (
-        network_from(settings.start, pictures, plan.seed)
-        if settings.start
-        else new_network(NARROW, pictures, plan.seed)
-    )
+    network = GPEN(CONFIG) if settings.resume else started(settings.start, everything, plan.seed)
     trainer = Trainer(network, plan, device, FaceFeatures(settings.face_features))
     checkpoint = settings.run / "checkpoint.pt"
     if settings.resume:
@@ -343,8 +352,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with (settings.run / "log.jsonl").open("a", encoding="utf-8") as log:
         for damaged, original in bar:
             recent.append(trainer.train_step(damaged, original))
-            if trainer.step % settings.every == 0 or trainer.step == stop:
+            if trainer.step % SAVE_EVERY == 0 or trainer.step == stop:
                 trainer.save(checkpoint)
+            if trainer.step % settings.every == 0 or trainer.step == stop:
                 figures = {name: float(np.mean([line[name] for line in recent if name in line])) for name in recent[-1]}
                 strip = settings.run / "pictures" / f"{trainer.step:06d}.jpg"
                 figures |= validate(trainer.average, sets, trainer.features, strip)
