@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 import gpen
-from docs.pictures import shared_faces
 from gpen.image.noise import luminance
 from gpen.restorers.gpen import GPENModel
-from training.degrade import jpeg
+from tests.support.large_faces import jpeg
+from tests.support.photograph import shared_faces
 
 from .row import Row, at_least, at_most
 
