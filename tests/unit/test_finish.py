@@ -97,10 +97,13 @@ def test_stubble_and_freckles_are_gone(portrait: tuple[Tensor, np.ndarray]) -> N
     faces, skin = faces_of(picture, with_after(face, blurred(crop_of(face).before, 5))), cheeks(picture, face)
     marked = torch.zeros(1, *picture.shape[1:3])
     marked[:, :, : int(landmarks[2, 0])] = 1
-    before = gpen.paste_faces(picture, faces, large_faces="off").image
-    after = gpen.paste_faces(picture, faces, large_faces="off", keep_texture=marked).image
+    before = gpen.paste_faces(picture, faces, large_faces="off", skin=1.0).image
+    after = gpen.paste_faces(picture, faces, large_faces="off", skin=1.0, keep_texture=marked).image
     assert fine(after, skin & (marked > 0)) > 1.2 * fine(before, skin & (marked > 0))
-    torch.testing.assert_close(after[marked == 0], before[marked == 0], atol=2e-3, rtol=0)
+    # The mask is seen in the pixels of the crop, so its edge is a little softer than it was drawn.
+    away = torch.ones_like(marked)
+    away[:, :, : int(landmarks[2, 0]) + 4] = 0
+    torch.testing.assert_close(after[away > 0], before[away > 0], atol=2e-3, rtol=0)
 
 
 @pytest.mark.parametrize("color", ["mild", "full"])
