@@ -5,8 +5,10 @@
                            --dry-run say what would be done
     python dev.py demo     restore a photograph in a real ComfyUI
     python dev.py tests    run the checks and all tests; what follows goes to pytest: python dev.py tests -k paste
+    python dev.py newest   run the browser tests on the newest version of ComfyUI's web page
     python dev.py lint     run the checks alone
     python dev.py package  run the Comfy registry's own check of the pack alone
+    python dev.py faults   try everything that may go wrong, for about ten minutes, and print what held
     python dev.py lowest   run the library's tests with the oldest versions that requirements.txt allows
 
 All but the first are the sessions of noxfile.py. nox and uv are installed into .nox/, everything else into an
@@ -24,8 +26,10 @@ ROOT = Path(__file__).resolve().parent
 TOOLS = ("nox==2026.10.20", "uv==0.13.9")
 COMMANDS = {
     "demo": ("demo",),
+    "faults": ("faults",),
     "lint": ("lint",),
     "lowest": ("lowest",),
+    "newest": ("newest",),
     "package": ("package",),
     "tests": ("lint", "package", "tests"),
 }

@@ -1,124 +1,210 @@
-"""Makes the templates again, the workflows that ComfyUI lists: `python -m docs.templates`.
+"""Makes the templates again, the workflows that ComfyUI lists: `python -m docs.templates [TOPIC …]`.
 
-Each is a graph for the server, laid out for the page. Where everything that it needs is at hand it is run, and what it
-saves becomes half of its thumbnail.
+Each is a graph for the server, laid out for the page, with a note out of `docs/notes` in each language. The note's
+heading is the template's name: ComfyUI shows the names of the files. It is run on a picture of its own (which needs the
+portraits in `$SHARED`), and what went in and what came out become its thumbnail. A topic whose nodes this ComfyUI
+lacks is left as it was; one made in an older ComfyUI opens in every newer one, so name in `COMFYUI_PATH` the oldest
+that has all its nodes.
 """
 
-from collections.abc import Callable
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
+from docs.pictures import portrait, scaled
+from tools.blueprint import Blueprint, to_blueprint
 from tools.client import Client, Graph, Node, Pixels
 from tools.comfyui import CACHE, ROOT, Server, provide
-from tools.demo import damaged_photograph
-from tools.layout import to_blueprint, to_workflow, write_workflow
+from tools.demo import EXAMPLE, damaged_photograph
+from tools.layout import Info, Note, Row, to_workflow, write_workflow
 from tools.workflow import to_prompt
 
+NOTES = ROOT / "docs" / "notes"
 WORKFLOWS = ROOT / "workflows"
-THUMBNAIL = 400
-"""Side in pixels."""
+WEB = ROOT / "web"
+LANGUAGES = ("zh",)
+"""Those besides English."""
+SIDE = 400
+"""Of a thumbnail, in pixels."""
+OUTPUTS = {"SaveImage", "PreviewImage", "SaveVideo", "ImageCompare"}
 
-EXAMPLE = "example.png"
-"""The picture that a fresh ComfyUI has in its input folder."""
+
+@dataclass(frozen=True)
+class Sample:
+    """What a template is for, in a picture that it is run on for its thumbnail."""
+
+    before: Callable[[], Pixels]
+    """The picture that goes in."""
+    original: Callable[[], Pixels] | None = None
+    """What is shown in the place of the result, and called so, where the network does not come with the pack."""
+    stacked: bool = False
+    """Before above after, for a wide picture, instead of one half of it each."""
+    frames: int = 1
+    """Of a clip, how long."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Template:
     """A workflow to be written into `workflows/`."""
 
-    name: str
-    """Of its files, and in ComfyUI's list."""
-    note: str
-    """What stands beside the nodes, in Markdown."""
     graph: Graph
-    shown: Node
-    """The node that saves the result."""
-    models: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    rows: Sequence[Row]
+    sample: Sample
+    models: Mapping[str, list[dict[str, str]]] = field(default_factory=dict)
     """Node id → files that it needs and that do not come with the pack."""
-    before: Callable[[Pixels], Pixels] = lambda photograph: photograph
-    """What of the photograph it is for."""
+    fed: Node | None = None
+    """The node whose picture the sample stands for; without it, Load Image."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """More for the page, beside the graph."""
 
 
-TEMPLATES: list[Callable[[], Template]] = []
+MAKERS: dict[str, Callable[[Note], Template]] = {}
+"""Topic → what makes its template, in the order in which they are listed."""
 
 
-def template(make: Callable[[], Template]) -> Callable[[], Template]:
-    """Lists a template."""
-    TEMPLATES.append(make)
+def template(make: Callable[[Note], Template]) -> Callable[[Note], Template]:
+    MAKERS[make.__name__] = make
     return make
 
 
-def grey(photograph: Pixels) -> Pixels:
-    return np.array(Image.fromarray(photograph).convert("L").convert("RGB"))
+def note_of(topic: str) -> Note:
+    """`docs/notes/<topic>.<language>.md`."""
+    texts = {language: (NOTES / f"{topic}.{language}.md").read_text("utf-8").strip() for language in ("en", *LANGUAGES)}
+    return Note(texts.pop("en"), texts)
 
 
-def scratched(photograph: Pixels) -> Pixels:
-    picture = Image.fromarray(photograph)
-    draw = ImageDraw.Draw(picture)
-    for start, end in (((150, 120), (330, 260)), ((200, 330), (340, 200)), ((90, 60), (60, 420))):
-        draw.line((*start, *end), "white", 10)
-    return np.array(picture)
+def title(text: str) -> str:
+    return text.splitlines()[0].lstrip("# ")
+
+
+# What goes in.
+
+
+def person(name: str, side: int = 512) -> Callable[[], Pixels]:
+    """An official portrait of the US Senate (public domain), the head filling more of it."""
+    return lambda: scaled(portrait(f"us-senate/{name}.jpg", 1024)[60:760, 160:860], side)
+
+
+def damaged(picture: Callable[[], Pixels], shrunk: int = 4, quality: int = 50) -> Callable[[], Pixels]:
+    """As out of a small bad JPEG."""
+
+    def make() -> Pixels:
+        whole = picture()
+        small = cv2.resize(whole, None, fx=1 / shrunk, fy=1 / shrunk, interpolation=cv2.INTER_AREA)
+        coded = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        small = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
+        return np.asarray(cv2.resize(small, whole.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
+
+    return make
+
+
+def noisy(picture: Callable[[], Pixels], sigma: float = 16) -> Callable[[], Pixels]:
+    def make() -> Pixels:
+        whole = picture()
+        return np.clip(whole + np.random.default_rng(0).normal(0, sigma, whole.shape), 0, 255).astype(np.uint8)
+
+    return make
+
+
+def group() -> Pixels:
+    """Five people: one near, four small and blurred."""
+    small = [damaged(person(name, 200), 3)() for name in ("mazie-hirono", "tim-scott", "maria-cantwell", "john-hoeven")]
+    pairs = [np.concatenate(pair) for pair in (small[:2], small[2:])]
+    return np.concatenate([person("jon-ossoff", 400)(), *pairs], axis=1)
+
+
+def grey(picture: Callable[[], Pixels]) -> Callable[[], Pixels]:
+    return lambda: np.array(Image.fromarray(picture()).convert("L").convert("RGB"))
+
+
+def torn(picture: Callable[[], Pixels]) -> Callable[[], Pixels]:
+    def make() -> Pixels:
+        whole = Image.fromarray(picture())
+        draw = ImageDraw.Draw(whole)
+        for start, end in (((120, 60), (330, 300)), ((210, 400), (390, 190)), ((60, 330), (250, 250))):
+            draw.line((*start, *end), (245, 245, 245), 14)
+        return np.array(whole)
+
+    return make
+
+
+# The graphs.
 
 
 @template
-def restore_faces() -> Template:
+def restore(note: Note) -> Template:
     graph = Graph()
-    model = graph.add("GPENLoadModel")
     picture = graph.add("LoadImage", image=EXAMPLE)
+    model = graph.add("GPENLoadModel")
     restored = graph.add("GPENRestore", model=model.out(), image=picture.out())
     saved = graph.add("SaveImage", images=restored.out(), filename_prefix="restored")
-    note = """## Restore faces
-
-1. Drag a picture onto **Load Image**.
-2. Press **Run**.
-
-`preview` is the small model that comes with the pack. For real results choose `GPEN-BFR-512.pth` in **Load GPEN
-Model**: it is fetched when the graph runs."""
-    return Template("gpen_restore_faces", note, graph, saved)
+    return Template(graph, [[[note, picture, model], [restored], [saved]]], Sample(damaged(person("jacky-rosen"))))
 
 
 @template
-def step_by_step() -> Template:
+def compare(note: Note) -> Template:
     graph = Graph()
-    model = graph.add("GPENLoadModel")
     picture = graph.add("LoadImage", image=EXAMPLE)
+    model = graph.add("GPENLoadModel")
+    restored = graph.add("GPENRestore", model=model.out(), image=picture.out())
+    saved = graph.add("SaveImage", images=restored.out(), filename_prefix="restored")
+    compared = graph.add("ImageCompare", image_a=picture.out(), image_b=restored.out())
+    rows = [[[note, picture, model], [restored], [compared, saved]]]
+    return Template(graph, rows, Sample(noisy(person("raphael-warnock"))))
+
+
+@template
+def app(note: Note) -> Template:
+    graph = Graph()
+    picture = graph.add("LoadImage", image=EXAMPLE)
+    model = graph.add("GPENLoadModel")
+    restored = graph.add("GPENRestore", model=model.out(), image=picture.out())
+    saved = graph.add("SaveImage", images=restored.out(), filename_prefix="restored")
+    shown = [[picture.id, "image"], [restored.id, "strength"], [model.id, "file"]]
+    return Template(
+        graph,
+        [[[note, picture, model], [restored], [saved]]],
+        Sample(damaged(person("tammy-duckworth"), 5)),
+        extra={"linearMode": True, "linearData": {"inputs": shown, "outputs": [saved.id]}},
+    )
+
+
+@template
+def steps(note: Note) -> Template:
+    graph = Graph()
+    picture = graph.add("LoadImage", image=EXAMPLE)
+    model = graph.add("GPENLoadModel")
     found = graph.add("GPENDetectFaces", image=picture.out())
-    graph.add("PreviewImage", images=found.out(1))
     restored = graph.add("GPENRestoreFaces", model=model.out(), image=picture.out(), faces=found.out())
-    graph.add("PreviewImage", images=restored.out(2))
+    shown = graph.add("PreviewImage", images=restored.out(2))
     pasted = graph.add("GPENPasteFaces", image=picture.out(), faces=restored.out())
     saved = graph.add("SaveImage", images=pasted.out(), filename_prefix="restored")
-    note = """## Step by step
-
-**Detect** finds the faces, **Restore** runs the network on each, **Paste** puts them back.
-
-A setting of **Paste Faces** changed afterwards never runs the network again."""
-    return Template("gpen_step_by_step", note, graph, saved)
+    rows = [[[note, picture], [model, found], [restored], [pasted, shown], [saved]]]
+    return Template(graph, rows, Sample(damaged(person("charles-grassley"))))
 
 
 @template
-def after_an_upscaler() -> Template:
+def selection(note: Note) -> Template:
     graph = Graph()
-    model = graph.add("GPENLoadModel")
     picture = graph.add("LoadImage", image=EXAMPLE)
     found = graph.add("GPENDetectFaces", image=picture.out())
-    large = graph.add("ImageScaleBy", image=picture.out(), upscale_method="lanczos", scale_by=2.0)
-    restored = graph.add("GPENRestoreFaces", model=model.out(), image=large.out(), faces=found.out())
-    pasted = graph.add("GPENPasteFaces", image=large.out(), faces=restored.out())
-    saved = graph.add("SaveImage", images=pasted.out(), filename_prefix="upscaled")
-    note = """## After an upscaler
-
-Faces are found on the small picture, which is quick, and restored and pasted on the large one.
-
-**Upscale Image By** stands in for your upscaler: put *Upscale Image (using Model)* in its place."""
-    return Template("gpen_after_an_upscaler", note, graph, saved)
+    model = graph.add("GPENLoadModel")
+    chosen = graph.add("GPENSelectFaces", faces=found.out(), max_size=200)
+    restored = graph.add("GPENRestoreFaces", model=model.out(), image=picture.out(), faces=chosen.out())
+    pasted = graph.add("GPENPasteFaces", image=picture.out(), faces=restored.out())
+    saved = graph.add("SaveImage", images=pasted.out(), filename_prefix="restored")
+    rows = [[[note, picture], [found], [model, chosen], [restored], [pasted, saved]]]
+    return Template(graph, rows, Sample(group, stacked=True))
 
 
 @template
-def stable_diffusion() -> Template:
+def generated(note: Note) -> Template:
     graph = Graph()
     checkpoint = graph.add("CheckpointLoaderSimple", ckpt_name="v1-5-pruned-emaonly-fp16.safetensors")
     words = "group photo of five friends laughing on a beach, evening light"
@@ -142,188 +228,216 @@ def stable_diffusion() -> Template:
     model = graph.add("GPENLoadModel")
     restored = graph.add("GPENRestore", model=model.out(), image=decoded.out())
     saved = graph.add("SaveImage", images=restored.out(), filename_prefix="restored")
-    note = """## Faces of a Stable Diffusion picture
-
-Small faces come out of Stable Diffusion broken. The last node before **Save Image** repairs them.
-
-For real results choose `GPEN-BFR-512.pth` in **Load GPEN Model**."""
     file = {
         "name": "v1-5-pruned-emaonly-fp16.safetensors",
         "url": "https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/"
         "v1-5-pruned-emaonly-fp16.safetensors",
         "directory": "checkpoints",
     }
-    return Template("gpen_stable_diffusion", note, graph, saved, {checkpoint.id: [file]})
+    rows = [[[note, checkpoint], [positive, negative, empty], [sampled, decoded, model], [restored], [saved]]]
+    sample = Sample(damaged(person("cory-booker"), 7, 80))
+    return Template(graph, rows, sample, {checkpoint.id: [file]}, fed=decoded)
 
 
 @template
-def small_and_blurry_faces() -> Template:
+def upscaled(note: Note) -> Template:
     graph = Graph()
-    model = graph.add("GPENLoadModel")
     picture = graph.add("LoadImage", image=EXAMPLE)
+    model = graph.add("GPENLoadModel")
     found = graph.add("GPENDetectFaces", image=picture.out())
-    graph.add("PreviewImage", images=found.out(1))
-    chosen = graph.add("GPENSelectFaces", faces=found.out(), max_size=200)
-    restored = graph.add("GPENRestoreFaces", model=model.out(), image=picture.out(), faces=chosen.out())
-    pasted = graph.add("GPENPasteFaces", image=picture.out(), faces=restored.out())
-    saved = graph.add("SaveImage", images=pasted.out(), filename_prefix="restored")
-    note = """## Only the small and blurry faces
-
-The preview numbers each face and shows its size in pixels and its sharpness. **Select Faces** keeps those up to
-`max_size`; set `max_sharpness` to leave out the sharp ones as well."""
-    return Template("gpen_small_and_blurry_faces", note, graph, saved)
+    large = graph.add("ImageScaleBy", image=picture.out(), upscale_method="lanczos", scale_by=2.0)
+    restored = graph.add("GPENRestoreFaces", model=model.out(), image=large.out(), faces=found.out())
+    pasted = graph.add("GPENPasteFaces", image=large.out(), faces=restored.out())
+    saved = graph.add("SaveImage", images=pasted.out(), filename_prefix="upscaled")
+    rows = [[[note, picture, model], [large, found], [restored], [pasted], [saved]]]
+    return Template(graph, rows, Sample(damaged(person("elizabeth-warren", 256), 2)))
 
 
 @template
-def small_card() -> Template:
+def clip(note: Note) -> Template:
     graph = Graph()
-    model = graph.add("GPENLoadModel", precision="fp8", memory="low")
-    picture = graph.add("LoadImage", image=EXAMPLE)
-    restored = graph.add("GPENRestore", model=model.out(), image=picture.out(), count=3)
-    saved = graph.add("SaveImage", images=restored.out(), filename_prefix="restored")
-    note = """## 2 GB card
-
-`memory: low` computes a face in strips: the same result, a little slower, in a fraction of the memory.
-`precision: fp8` keeps the weights in 60 % of the memory that `fp16` takes. `count: 3` restores three faces of a
-picture at most."""
-    return Template("gpen_2gb_card", note, graph, saved)
-
-
-@template
-def clip() -> Template:
-    graph = Graph()
-    model = graph.add("GPENLoadModel")
     video = graph.add("LoadVideo", file="clip.mp4")
     frames = graph.add("GetVideoComponents", video=video.out())
     found = graph.add("GPENDetectFaces", image=frames.out())
+    model = graph.add("GPENLoadModel")
     tracked = graph.add("GPENTrackFaces", faces=found.out())
     restored = graph.add("GPENRestoreFaces", model=model.out(), image=frames.out(), faces=tracked.out())
     pasted = graph.add("GPENPasteFaces", image=frames.out(), faces=restored.out())
     joined = graph.add("CreateVideo", images=pasted.out(), audio=frames.out(1), fps=frames.out(2))
     saved = graph.add("SaveVideo", video=joined.out(), filename_prefix="video/restored")
-    note = """## A clip
-
-**Track Faces** follows each face through the clip, so that it neither trembles nor flickers, and fills the
-frames where it was not found. Sound and frame rate stay."""
-    return Template("gpen_clip", note, graph, saved)
+    rows = [[[note, video], [frames, found], [tracked, model], [restored, joined], [pasted, saved]]]
+    return Template(graph, rows, Sample(noisy(person("john-thune", 320)), frames=3), fed=frames)
 
 
 @template
-def crops_through_another_node() -> Template:
+def scan(note: Note) -> Template:
     graph = Graph()
-    model = graph.add("GPENLoadModel")
     picture = graph.add("LoadImage", image=EXAMPLE)
-    found = graph.add("GPENDetectFaces", image=picture.out())
-    restored = graph.add("GPENRestoreFaces", model=model.out(), image=picture.out(), faces=found.out())
-    crops = graph.add("GPENFaceCrops", faces=restored.out(), image=picture.out())
-    sharpened = graph.add("ImageSharpen", image=crops.out(), sharpen_radius=1, sigma=0.5, alpha=0.5)
-    replaced = graph.add("GPENReplaceCrops", faces=crops.out(4), crops=sharpened.out())
-    pasted = graph.add("GPENPasteFaces", image=picture.out(), faces=replaced.out())
-    saved = graph.add("SaveImage", images=pasted.out(), filename_prefix="restored")
-    note = """## Crops through another node
-
-**Face Crops** hands out the faces, upright and at one size. Put a face detailer, a colour node or another
-restorer in the place of **Image Sharpen**; **Replace Crops** takes its pictures back, and **Paste Faces** puts
-them where they were."""
-    return Template("gpen_crops_through_another_node", note, graph, saved)
-
-
-@template
-def large_scan() -> Template:
-    graph = Graph()
     model = graph.add("GPENLoadModel")
-    picture = graph.add("LoadImage", image=EXAMPLE)
     restored = graph.add("GPENRestoreTiled", model=model.out(), image=picture.out())
     saved = graph.add("SaveImage", images=restored.out(), filename_prefix="scan")
-    note = """## A large scan, in tiles
-
-For a portrait that fills a large picture: the whole of it goes through the network, in tiles that fade into
-each other. For people in a scene, restore their faces instead."""
-    return Template("gpen_large_scan", note, graph, saved)
+    return Template(graph, [[[note, picture, model], [restored], [saved]]], Sample(noisy(person("angus-king", 768))))
 
 
 @template
-def colorization() -> Template:
+def colour(note: Note) -> Template:
     graph = Graph()
-    model = graph.add("GPENLoadModel", file="GPEN-Colorization-1024.pth")
     picture = graph.add("LoadImage", image=EXAMPLE)
+    model = graph.add("GPENLoadModel", file="GPEN-Colorization-1024.pth")
     coloured = graph.add("GPENRestoreAligned", model=model.out(), image=picture.out())
     saved = graph.add("SaveImage", images=coloured.out(), filename_prefix="coloured")
-    note = """## Colour for a grey portrait
-
-The network takes the whole picture as one upright face and gives it colours; how light each pixel is stays as
-it was.
-
-`GPEN-Colorization-1024.pth` is fetched when the graph first runs; its authors allow academic and non-commercial
-use only. For a group, use **Restore Faces** with this model: it colours the faces alone."""
-    return Template("gpen_colorization", note, graph, saved, before=grey)
+    whole = person("catherine-cortez-masto")
+    return Template(graph, [[[note, picture, model], [coloured], [saved]]], Sample(grey(whole), whole))
 
 
 @template
-def inpainting() -> Template:
+def holes(note: Note) -> Template:
     graph = Graph()
-    model = graph.add("GPENLoadModel", file="GPEN-Inpainting-1024.pth")
     picture = graph.add("LoadImage", image=EXAMPLE)
+    model = graph.add("GPENLoadModel", file="GPEN-Inpainting-1024.pth")
     filled = graph.add("GPENRestoreAligned", model=model.out(), image=picture.out(), mask=picture.out(1))
     saved = graph.add("SaveImage", images=filled.out(), filename_prefix="filled")
-    note = """## Fill a hole in a portrait
-
-Right-click **Load Image**, choose *Open in MaskEditor* and paint over what is torn or missing. Only what is
-painted changes.
-
-`GPEN-Inpainting-1024.pth` is fetched when the graph first runs; its authors allow academic and non-commercial
-use only."""
-    return Template("gpen_inpainting", note, graph, saved, before=scratched)
+    whole = person("tammy-baldwin")
+    return Template(graph, [[[note, picture, model], [filled], [saved]]], Sample(torn(whole), whole))
 
 
-def blueprint(info: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The stations in a row as one node that people can open and change."""
+@template
+def crops(note: Note) -> Template:
     graph = Graph()
+    picture = graph.add("LoadImage", image=EXAMPLE)
     model = graph.add("GPENLoadModel")
+    restored = graph.add("GPENRestore", model=model.out(), image=picture.out())
+    crop = graph.add("GPENFaceCrops", faces=restored.out(1), image=picture.out())
+    sharpened = graph.add("ImageSharpen", image=crop.out(), sharpen_radius=1, sigma=0.5, alpha=0.5)
+    replaced = graph.add("GPENReplaceCrops", faces=crop.out(4), crops=sharpened.out())
+    pasted = graph.add("GPENPasteFaces", image=picture.out(), faces=replaced.out())
+    saved = graph.add("SaveImage", images=pasted.out(), filename_prefix="restored")
+    rows = [[[note, picture], [model, restored], [crop], [sharpened, replaced], [pasted, saved]]]
+    return Template(graph, rows, Sample(damaged(person("mark-kelly"))))
+
+
+@template
+def card(note: Note) -> Template:
+    graph = Graph()
+    picture = graph.add("LoadImage", image=EXAMPLE)
+    model = graph.add("GPENLoadModel", precision="fp16", memory="low")
+    restored = graph.add("GPENRestore", model=model.out(), image=picture.out())
+    saved = graph.add("SaveImage", images=restored.out(), filename_prefix="restored")
+    return Template(graph, [[[note, picture, model], [restored], [saved]]], Sample(damaged(person("lisa-murkowski"))))
+
+
+def blueprint(info: Info) -> dict[str, Any]:
+    """The steps in a row as one node that people can open and change."""
+    graph = Graph()
     found = graph.add("GPENDetectFaces")
+    model = graph.add("GPENLoadModel")
     chosen = graph.add("GPENSelectFaces", faces=found.out())
     restored = graph.add("GPENRestoreFaces", model=model.out(), faces=chosen.out())
     pasted = graph.add("GPENPasteFaces", faces=restored.out())
-    inputs = {"image": [(found, "image"), (restored, "image"), (pasted, "image")]}
-    outputs = {"image": [(pasted, "image")], "mask": [(pasted, "mask")], "faces": [(restored, "faces")]}
-    return to_blueprint(graph, info, "Restore Faces Step by Step (GPEN)", inputs, outputs)
+    made = Blueprint(
+        "Restore Faces Step by Step (GPEN)",
+        "Finds the faces of a picture, restores them and puts them back. Open it to see and change each step.",
+        "image/face/GPEN",
+        [[[found], [chosen, model], [restored], [pasted]]],
+        {"image": [(found, "image"), (restored, "image"), (pasted, "image")]},
+        {"image": [(pasted, "image")], "mask": [(pasted, "mask")], "faces": [(restored, "faces")]},
+        [(model, "file"), (pasted, "strength"), (pasted, "mask"), (pasted, "skin"), (found, "detector")],
+    )
+    return to_blueprint(graph, info, made)
 
 
-def main() -> None:
-    """Write every template with its thumbnail, and the blueprint."""
+def main(topics: Sequence[str]) -> None:
+    """Write templates with their thumbnails, the blueprint, and the list of templates for the page script."""
+    if unknown := set(topics) - set(MAKERS):
+        sys.exit(f"error: no such topic: {', '.join(sorted(unknown))}; choose from: {', '.join(MAKERS)}")
     provide()
     with Server(CACHE / "templates") as server, Client(server.url) as client:
-        damaged = damaged_photograph()
-        client.upload(damaged, EXAMPLE)
         info = client.object_info()
+        for topic, make in MAKERS.items():
+            note = note_of(topic)
+            made = make(note)
+            missing = {node.class_type for node in made.graph.nodes} - set(info)
+            if topics and topic not in topics:
+                continue
+            if missing:
+                print(f"{topic}: left as it was, since this ComfyUI has no {', '.join(sorted(missing))}")
+                continue
+            write(title(note.text), made, info, client)
         write_workflow(ROOT / "subgraphs" / "Restore Faces Step by Step (GPEN).json", blueprint(info))
-        for make in TEMPLATES:
-            made = make()
-            path = WORKFLOWS / f"{made.name}.json"
-            workflow = to_workflow(made.graph, info, made.note, made.models)
-            write_workflow(path, workflow)
-            after = None
-            if runs_at_once(made):
-                after = client.pictures(client.run(to_prompt(workflow, info)), made.shown.id)[0]
-            thumbnail(made.before(damaged), after).save(path.with_suffix(".jpg"), quality=85)
-            print(path)
+    write_for_the_page()
 
 
-def runs_at_once(made: Template) -> bool:
-    """Whether it needs nothing but what comes with the pack and with ComfyUI."""
-    types = {node.class_type for node in made.graph.nodes}
-    files = {node.inputs.get("file", "preview") for node in made.graph.nodes if node.class_type == "GPENLoadModel"}
-    return not made.models and "LoadVideo" not in types and files == {"preview"}
+def write(name: str, made: Template, info: Info, client: Client) -> None:
+    path = WORKFLOWS / f"{name}.json"
+    workflow = to_workflow(made.graph, info, made.rows, made.models)
+    workflow["extra"] |= made.extra
+    write_workflow(path, workflow)
+    thumbnail(made, client).save(path.with_suffix(".jpg"), quality=85)
+    print(path)
 
 
-def thumbnail(before: Pixels, after: Pixels | None) -> Image.Image:
-    """The photograph, its right half as the template leaves it; without a result the photograph alone."""
-    left = Image.fromarray(before)
-    if after is not None:
-        right = Image.fromarray(after).resize(left.size)
-        left.paste(right.crop((left.width // 2, 0, left.width, left.height)), (left.width // 2, 0))
-    return left.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+def write_for_the_page() -> None:
+    """What the page script reads: order, titles in other languages and needs of the templates; and their picture."""
+    Image.fromarray(damaged_photograph()).save(WEB / EXAMPLE, quality=90)
+    listed: list[dict[str, Any]] = []
+    for topic, make in MAKERS.items():
+        note = note_of(topic)
+        needs = sorted({node.class_type for node in make(note).graph.nodes if not node.class_type.startswith("GPEN")})
+        titles = {language: title(text) for language, text in note.elsewhere.items()}
+        listed.append({"name": title(note.text), "titles": titles, "needs": needs})
+    (WEB / "templates.json").write_text(json.dumps(listed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+# Thumbnails.
+
+
+def thumbnail(made: Template, client: Client) -> Image.Image:
+    """Before | after: the sample, and what the template makes of it."""
+    sample = made.sample
+    before = sample.before()
+    after = sample.original() if sample.original else result(made, before, client)
+    after = np.array(Image.fromarray(after).resize(before.shape[1::-1], Image.Resampling.LANCZOS))
+    if sample.stacked:
+        halves = [_cropped(picture, SIDE, SIDE // 2) for picture in (before, after)]
+        joined = np.concatenate([np.asarray(half) for half in halves])
+    else:
+        left, right = (np.asarray(_cropped(picture, SIDE, SIDE)) for picture in (before, after))
+        joined = np.concatenate([left[:, : SIDE // 2], right[:, SIDE // 2 :]], axis=1)
+    picture = Image.fromarray(joined)
+    draw = ImageDraw.Draw(picture)
+    middle = (0, SIDE // 2, SIDE, SIDE // 2) if sample.stacked else (SIDE // 2, 0, SIDE // 2, SIDE)
+    draw.line(middle, "white", 3)
+    if sample.original:
+        place, font = (SIDE // 2 + 8, SIDE - 26), ImageFont.load_default(18)
+        draw.text(place, "the original", "white", font, stroke_width=2, stroke_fill="black")
+    return picture
+
+
+def _cropped(picture: Pixels, width: int, height: int) -> Image.Image:
+    """The middle of a picture, of this shape and size."""
+    whole = Image.fromarray(picture)
+    scale = max(width / whole.width, height / whole.height)
+    whole = whole.resize((round(whole.width * scale), round(whole.height * scale)), Image.Resampling.LANCZOS)
+    left, top = (whole.width - width) // 2, (whole.height - height) // 2
+    return whole.crop((left, top, left + width, top + height))
+
+
+def result(made: Template, before: Pixels, client: Client) -> Pixels:
+    """What the last of our nodes in a template makes of its sample; of a clip, the first frame."""
+    prompt = to_prompt(to_workflow(made.graph, client.object_info(), made.rows), client.object_info())
+    name = client.upload(before, "sample.png")
+    prompt |= {"sample": {"class_type": "LoadImage", "inputs": {"image": name}}}
+    frames = {"image": ["sample", 0], "amount": made.sample.frames}
+    prompt |= {"frames": {"class_type": "RepeatImageBatch", "inputs": frames}}
+    source = made.fed or next(node for node in made.graph.nodes if node.class_type == "LoadImage")
+    last = [node for node in made.graph.nodes if node.class_type.startswith("GPEN")][-1]
+    for node in prompt.values():
+        inputs = node["inputs"]
+        inputs |= {key: ["frames", 0] for key, value in inputs.items() if value == source.out()}
+    prompt = {key: node for key, node in prompt.items() if node["class_type"] not in OUTPUTS}
+    prompt["shown"] = {"class_type": "PreviewImage", "inputs": {"images": last.out()}}
+    return client.pictures(client.run(prompt), "shown")[0]
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

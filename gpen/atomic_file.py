@@ -41,7 +41,7 @@ def replacing(target: str | os.PathLike[str]) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             shutil.copymode(target, temporary)
         # Without it a power cut can leave the new name on an empty file.
-        _onto_disk(temporary)
+        onto_disk(temporary)
         temporary.replace(target)
         _folder_onto_disk(target.parent)
     finally:
@@ -57,7 +57,8 @@ def _remove_abandoned(folder: Path) -> None:
                 path.unlink()
 
 
-def _onto_disk(path: Path) -> None:
+def onto_disk(path: Path) -> None:
+    """Wait until a file's content is on the disk itself. Raises `OSError` where the disk does not take it."""
     with path.open("r+b") as file:
         try:
             os.fsync(file.fileno())

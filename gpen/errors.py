@@ -1,7 +1,8 @@
 """Errors that a user can cause. Each message says what was found, what was expected and what to do."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class GPENError(Exception):
@@ -43,6 +44,28 @@ class OutOfMemory(GPENError):
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether PyTorch, NumPy or OpenCV raised it for want of memory, on whatever device."""
+    if isinstance(error, GPENError):
+        return isinstance(error, OutOfMemory)
     # torch.cuda.OutOfMemoryError is a RuntimeError that says so; the CPU's and Apple's have no class of their own.
-    said = re.search("out of memory|not enough memory|insufficient memory", str(error), re.IGNORECASE)
+    said = re.search(
+        "out of memory|not enough memory|insufficient memory|can(no|')t allocate memory", str(error), re.IGNORECASE
+    )
     return isinstance(error, MemoryError) or said is not None
+
+
+@contextmanager
+def advice_on_out_of_memory(doing: str, advice: str) -> Iterator[None]:
+    """Turn whatever says that memory ran out into `OutOfMemory`; around a block, or as a function's decorator.
+
+    Args:
+        doing: what there was not enough memory for, after "not enough memory".
+        advice: what would take less.
+    """
+    try:
+        yield
+    except OutOfMemory:
+        raise
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(f"not enough memory {doing}; close other programs, or {advice}") from error

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .by_name import detect_faces, open_parser
+from .errors import advice_on_out_of_memory
 from .faces.detectors import Detector
 from .faces.face import Face, Faces, Outcome
 from .faces.passes import DetectSettings
@@ -51,6 +52,7 @@ class Masks:
     """Places whose own texture stays; `keep_texture` of `paste_faces`."""
 
 
+@advice_on_out_of_memory("to restore the faces of these pictures", "give fewer or smaller pictures at a time")
 def restore(
     model: GPENModel,
     picture: Tensor,

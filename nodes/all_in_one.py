@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..gpen.faces.passes import DetectSettings
-from ..gpen.faces.report import describe
+from ..gpen.faces.report import report_on
 from ..gpen.faces.select import SelectSettings
 from ..gpen.faces.track import TrackSettings
 from ..gpen.options import Settings, options_of
@@ -23,7 +23,8 @@ from .bridge import (
     on_intermediate_device,
     progress,
     report_output,
-    say,
+    shown,
+    shown_again,
 )
 from .detect import detector_input
 from .files import open_managed_detector, open_managed_parser
@@ -62,7 +63,7 @@ class GPENRestore(io.ComfyNode):
                 io.Mask.Output(display_name="mask", tooltip="How much of each pixel comes from a restored face."),
                 report_output(),
             ],
-            hidden=[io.Hidden.unique_id],
+            **shown_again(),
             **aliases(
                 "face fix", "fix faces", "face restore", "face enhance", "GFPGAN", "CodeFormer", "人脸修复", "脸部修复"
             ),
@@ -93,11 +94,11 @@ class GPENRestore(io.ComfyNode):
             parser=open_managed_parser(paste.mask),
             on_progress=progress(),
         )
-        report = describe(done.faces)
+        report = report_on(done.faces)
         return io.NodeOutput(
             on_intermediate_device(done.image),
             done.faces,
             on_intermediate_device(done.mask),
-            report,
-            ui=say(report, cls),
+            str(report),
+            ui=shown(report),
         )

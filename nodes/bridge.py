@@ -9,17 +9,20 @@ import comfy.ops
 import comfy.utils
 import torch
 from comfy.model_patcher import ModelPatcher
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 from server import PromptServer
 from torch import nn
 
 from ..gpen.errors import SettingError
+from ..gpen.faces.report import Report
 from ..gpen.model.checkpoint import Checkpoint
 from ..gpen.model.precision import choose_precision
 from ..gpen.progress import Progress
 from ..gpen.restorers.gpen import GPENModel, build_network
 
 CATEGORY = "image/face/GPEN"
+MOST_PREVIEWS = 8
+"""Each is written to disk."""
 
 ModelType = io.Custom("GPEN_MODEL")
 # Other packs have a type of their own that they call FACES.
@@ -114,12 +117,27 @@ def on_intermediate_device(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(management.intermediate_device())
 
 
-def say(text: str, node: type[io.ComfyNode]) -> dict[str, tuple[str]]:
-    """Show a text on the running node; what it returns goes out as the node's `ui`, for those who read the history."""
+def say(text: str, node: type[io.ComfyNode]) -> None:
+    """Show a text on the running node, while it runs."""
     server = PromptServer.instance
     if server is not None and hasattr(server, "send_progress_text"):  # older versions have no such message
         server.send_progress_text(text, node.hidden.unique_id)
-    return {"text": (text,)}
+
+
+def shown(report: Report) -> dict[str, Any]:
+    """A report as a node's `ui`: the text for those who read the history, the facts for `web/report.js`."""
+    return {"text": (str(report),), "gpen_report": (report.facts(),)}
+
+
+def preview_on_node(pictures: torch.Tensor) -> dict[str, Any]:
+    """Pictures (B, H, W, 3) as a node's `ui`: the page draws them on the node. Of a clip the first few."""
+    return {"images": ui.PreviewImage(pictures[:MOST_PREVIEWS]).as_dict()["images"]}
+
+
+def shown_again() -> dict[str, Any]:
+    """For the schema of a node that says something: a kept result is said again, where this ComfyUI does so."""
+    known = any(field.name == "has_intermediate_output" for field in fields(io.Schema))
+    return {"has_intermediate_output": True} if known else {}
 
 
 def check_choices(*checks: tuple[str, object, tuple[str, ...]]) -> None:

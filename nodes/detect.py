@@ -10,8 +10,18 @@ from ..gpen.faces.detect import find_faces
 from ..gpen.faces.landmarks import faces_from_landmarks
 from ..gpen.faces.passes import DetectSettings
 from ..gpen.faces.preview import box_mask, draw_faces
-from ..gpen.faces.report import describe
-from .bridge import CATEGORY, FacesType, aliases, on_intermediate_device, progress, report_output, say
+from ..gpen.faces.report import report_on
+from .bridge import (
+    CATEGORY,
+    FacesType,
+    aliases,
+    on_intermediate_device,
+    preview_on_node,
+    progress,
+    report_output,
+    shown,
+    shown_again,
+)
 from .exchange import LandmarksType, boxes_input
 from .files import DETECTOR_CHOICES, open_managed_detector
 from .widgets import widgets
@@ -51,7 +61,7 @@ class GPENDetectFaces(io.ComfyNode):
                 io.Int.Output(display_name="count", tooltip="How many faces were found."),
                 report_output(),
             ],
-            hidden=[io.Hidden.unique_id],
+            **shown_again(),
             **aliases("find faces", "face detection", "RetinaFace", "YuNet", "MTCNN", "人脸检测"),
         )
 
@@ -71,14 +81,14 @@ class GPENDetectFaces(io.ComfyNode):
             found = faces_from_landmarks(image, landmarks)
         else:
             raise SettingError("boxes and landmarks both say where the faces are; connect one of them")
-        preview, mask, report = draw_faces(image, found), box_mask(found), describe(found)
+        preview, mask, report = draw_faces(image, found), box_mask(found), report_on(found)
         return io.NodeOutput(
             found,
             on_intermediate_device(preview),
             on_intermediate_device(mask),
             len(found),
-            report,
-            ui=say(report, cls),
+            str(report),
+            ui=shown(report) | preview_on_node(preview),
         )
 
 

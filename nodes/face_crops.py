@@ -8,8 +8,8 @@ from ..gpen.faces.crops import DEFAULT_SIZE, WHICH, face_crops
 from ..gpen.faces.exchange import bounding_boxes, segments
 from ..gpen.faces.face import Faces
 from ..gpen.faces.preview import box_mask
-from ..gpen.faces.report import describe
-from .bridge import CATEGORY, FacesType, aliases, on_intermediate_device, progress, say
+from ..gpen.faces.report import report_on
+from .bridge import CATEGORY, FacesType, aliases, on_intermediate_device, progress, shown, shown_again
 from .exchange import BoxesType, SegmentsType
 
 
@@ -51,7 +51,7 @@ class GPENFaceCrops(io.ComfyNode):
                 ),
                 FacesType.Output(display_name="faces", tooltip="The faces with these crops, for Replace Crops (GPEN)."),
             ],
-            hidden=[io.Hidden.unique_id],
+            **shown_again(),
             **aliases("crop faces", "SEGS", "face detailer", "bounding box", "人脸裁剪"),
         )
 
@@ -66,7 +66,7 @@ class GPENFaceCrops(io.ComfyNode):
             on_intermediate_device(box_mask(there)),
             segments(image, there) if there.frames == 1 else ExecutionBlocker(_ONE_PICTURE),
             cut.faces,
-            ui=say(describe(cut.faces), cls),
+            ui=shown(report_on(cut.faces)),
         )
 
 

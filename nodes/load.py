@@ -1,14 +1,17 @@
 """The node that loads a network."""
 
+from typing import Any
+
 from comfy_api.latest import io
 
+from ..gpen.faces.report import Report
 from ..gpen.model.checkpoint import read_checkpoint
 from ..gpen.model.precision import PRECISIONS
 from ..gpen.prune.prune import PRUNING, parameters, prune
 from ..gpen.restorers.gpen import MEMORY
 from ..gpen.weights.catalogue import GPEN_TERMS, task_of
 from ..gpen.weights.record import record_path
-from .bridge import CATEGORY, ManagedModel, ModelType, advanced, aliases, check_choices, progress, say
+from .bridge import CATEGORY, ManagedModel, ModelType, advanced, aliases, check_choices, progress, say, shown
 from .files import fetched_model_path, folders, megabytes_to_fetch, model_choices, model_path
 
 
@@ -77,10 +80,10 @@ class GPENLoadModel(io.ComfyNode):
         checkpoint = read_checkpoint(path)
         task = task_of(path, checkpoint.metadata)
         pruned = prune(checkpoint, pruning, task, progress())
-        ui: dict[str, tuple[str]] = {}
+        ui: dict[str, Any] = {}
         if pruning != "none":
             sizes = f"{parameters(pruned) / 1e6:.1f} of {parameters(checkpoint) / 1e6:.1f} million weights"
-            ui = say(f"pruned ({pruning}): {sizes} are left", cls)
+            ui = shown(Report(message=f"pruned ({pruning}): {sizes} are left"))
         return io.NodeOutput(ManagedModel(pruned, path.stem, task, precision, memory), ui=ui)
 
 

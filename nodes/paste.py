@@ -7,11 +7,11 @@ from comfy_api.latest import io
 
 from ..gpen.errors import SettingError
 from ..gpen.faces.face import Faces
-from ..gpen.faces.report import describe
+from ..gpen.faces.report import Report, report_on
 from ..gpen.paste.compose import paste_faces
 from ..gpen.paste.parsers import classes_of
 from ..gpen.paste.settings import PasteSettings
-from .bridge import CATEGORY, FacesType, aliases, on_intermediate_device, progress, report_output, say
+from .bridge import CATEGORY, FacesType, aliases, on_intermediate_device, progress, report_output, shown, shown_again
 from .exchange import mask_or_none
 from .files import open_managed_parser
 from .widgets import widgets
@@ -47,7 +47,7 @@ class GPENPasteFaces(io.ComfyNode):
                 io.Mask.Output(display_name="mask", tooltip="How much of each pixel comes from a restored face."),
                 report_output(),
             ],
-            hidden=[io.Hidden.unique_id],
+            **shown_again(),
             **aliases("paste back", "blend faces", "face mask", "人脸贴回"),
         )
 
@@ -80,13 +80,20 @@ class GPENPasteFaces(io.ComfyNode):
         )
         report = _report(faces)
         return io.NodeOutput(
-            on_intermediate_device(pasted.image), on_intermediate_device(pasted.mask), report, ui=say(report, cls)
+            on_intermediate_device(pasted.image),
+            on_intermediate_device(pasted.mask),
+            str(report),
+            ui=shown(report),
         )
 
 
-def _report(faces: Faces) -> str:
+def _report(faces: Faces) -> Report:
     if any(face.outcome.kind == "restored" and face.crop is None for face in faces):
-        return "nothing to paste: the crops of so long a clip are not kept. Use Restore Faces (GPEN) to get them."
+        return Report(
+            message="nothing to paste: the crops of so long a clip are not kept. Use Restore Faces (GPEN) to get them."
+        )
     if len(faces) and all(face.crop is None or face.crop.after is None for face in faces):
-        return "nothing to paste: no face is restored. Restore Faces (GPEN) belongs between finding and pasting."
-    return describe(faces)
+        return Report(
+            message="nothing to paste: no face is restored. Restore Faces (GPEN) belongs between finding and pasting."
+        )
+    return report_on(faces)

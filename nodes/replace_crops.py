@@ -5,8 +5,8 @@ from comfy_api.latest import io
 
 from ..gpen.faces.crops import replace_crops
 from ..gpen.faces.face import Faces
-from ..gpen.faces.report import describe
-from .bridge import CATEGORY, FacesType, aliases, say
+from ..gpen.faces.report import report_on
+from .bridge import CATEGORY, FacesType, aliases, shown, shown_again
 
 
 class GPENReplaceCrops(io.ComfyNode):
@@ -27,7 +27,7 @@ class GPENReplaceCrops(io.ComfyNode):
                 ),
             ],
             outputs=[FacesType.Output(display_name="faces", tooltip="The faces with these crops as restored ones.")],
-            hidden=[io.Hidden.unique_id],
+            **shown_again(),
             **aliases("paste crops", "uncrop", "人脸裁剪"),
         )
 
@@ -39,4 +39,4 @@ class GPENReplaceCrops(io.ComfyNode):
     @classmethod
     def execute(cls, faces: Faces, crops: torch.Tensor | None = None) -> io.NodeOutput:
         faces = faces if crops is None else replace_crops(faces, crops)
-        return io.NodeOutput(faces, ui=say(describe(faces), cls))
+        return io.NodeOutput(faces, ui=shown(report_on(faces)))

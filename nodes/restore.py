@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..gpen.faces.face import Faces
-from ..gpen.faces.report import describe
+from ..gpen.faces.report import report_on
 from ..gpen.image.picture import resized
 from ..gpen.restore.faces import restore_faces
 from ..gpen.restore.plan import RestoreSettings
@@ -19,7 +19,8 @@ from .bridge import (
     aliases,
     on_intermediate_device,
     progress,
-    say,
+    shown,
+    shown_again,
 )
 from .exchange import mask_or_none
 from .whole import inpaint_mask_input
@@ -47,7 +48,7 @@ class GPENRestoreFaces(io.ComfyNode):
                 io.Image.Output(display_name="before", tooltip="The faces as they were, cut out upright."),
                 io.Image.Output(display_name="after", tooltip="The faces as the network gave them back."),
             ],
-            hidden=[io.Hidden.unique_id],
+            **shown_again(),
             **aliases("face fix", "face restore", "face enhance", "GFPGAN", "CodeFormer", "人脸修复", "脸部修复"),
         )
 
@@ -71,7 +72,7 @@ class GPENRestoreFaces(io.ComfyNode):
         crops = [face.crop for face in faces if face.crop is not None]
         before = _batch([crop.before for crop in crops], model.size)
         after = _batch([crop.latest for crop in crops], model.size)
-        return io.NodeOutput(faces, before, after, ui=say(describe(faces), cls))
+        return io.NodeOutput(faces, before, after, ui=shown(report_on(faces)))
 
 
 def _batch(crops: list[torch.Tensor], size: int) -> torch.Tensor | ExecutionBlocker:

@@ -6,9 +6,9 @@ import torch
 from comfy_api.latest import io
 
 from ..gpen.faces.face import Faces
-from ..gpen.faces.report import describe
+from ..gpen.faces.report import report_on
 from ..gpen.faces.select import SelectSettings, select_faces
-from .bridge import CATEGORY, FacesType, aliases, say
+from .bridge import CATEGORY, FacesType, aliases, shown, shown_again
 from .exchange import boxes_input, mask_or_none
 from .widgets import widgets
 
@@ -38,7 +38,7 @@ class GPENSelectFaces(io.ComfyNode):
                 FacesType.Output(display_name="rest", tooltip="The other faces, in the order they came."),
                 io.Int.Output(display_name="count", tooltip="How many faces were chosen."),
             ],
-            hidden=[io.Hidden.unique_id],
+            **shown_again(),
             **aliases("filter faces", "choose faces", "face index", "人脸选择"),
         )
 
@@ -49,5 +49,5 @@ class GPENSelectFaces(io.ComfyNode):
         mask = mask_or_none(mask, (faces.height, faces.width))
         selection = select_faces(faces, SelectSettings(**settings), mask=mask, boxes=boxes)
         return io.NodeOutput(
-            selection.chosen, selection.rest, len(selection.chosen), ui=say(describe(selection.all), cls)
+            selection.chosen, selection.rest, len(selection.chosen), ui=shown(report_on(selection.all))
         )

@@ -5,9 +5,9 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..gpen.faces.face import Faces
-from ..gpen.faces.report import describe
+from ..gpen.faces.report import report_on
 from ..gpen.faces.track import TrackSettings, count_tracks, track_faces
-from .bridge import CATEGORY, FacesType, aliases, say
+from .bridge import CATEGORY, FacesType, aliases, shown, shown_again
 from .widgets import widgets
 
 
@@ -28,11 +28,11 @@ class GPENTrackFaces(io.ComfyNode):
                 FacesType.Output(display_name="faces", tooltip="The faces, followed, for Restore Faces (GPEN)."),
                 io.Int.Output(display_name="count", tooltip="How many different faces the clip has."),
             ],
-            hidden=[io.Hidden.unique_id],
+            **shown_again(),
             **aliases("video faces", "face tracking", "deflicker", "人脸跟踪", "视频人脸"),
         )
 
     @classmethod
     def execute(cls, faces: Faces, **settings: Any) -> io.NodeOutput:
         tracked = track_faces(faces, TrackSettings(**settings))
-        return io.NodeOutput(tracked, count_tracks(tracked), ui=say(describe(tracked), cls))
+        return io.NodeOutput(tracked, count_tracks(tracked), ui=shown(report_on(tracked)))

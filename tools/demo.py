@@ -12,7 +12,9 @@ from .client import Client, Pixels, PromptError
 from .comfyui import CACHE, ROOT, ComfyUIError, Server, provide
 from .workflow import WorkflowError, read_workflow, to_prompt
 
-WORKFLOW = ROOT / "workflows" / "gpen_restore_faces.json"
+WORKFLOW = ROOT / "workflows" / "Restore faces (start here).json"
+EXAMPLE = "gpen_example.jpg"
+"""The picture that the templates name; the page script brings it when one of them is opened."""
 RESULTS = ROOT / "output"
 
 

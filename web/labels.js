@@ -4,24 +4,20 @@
 // - It has none for the values of a list. Here they are `options` of an input; workflows keep the values as they are.
 // - It cannot tell that choosing a model file will fetch it, and how large that is.
 
-import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 
-let translations = {};
+import { chosen, fetchWords, filled } from "./words.js";
+
 let megabytesToFetch = {};
 
-function chosen() {
-  return translations[app.extensionManager.setting.get("Comfy.Locale")] ?? {};
-}
-
 function words(nodeType) {
-  return chosen().nodeDefs?.[nodeType] ?? translations.en?.nodeDefs?.[nodeType] ?? {};
+  return chosen((all) => all.nodeDefs?.[nodeType]) ?? {};
 }
 
 function translate(definition, texts) {
   definition.display_name = texts.display_name ?? definition.display_name;
   definition.description = texts.description ?? definition.description;
-  const categories = chosen().nodeCategories ?? {};
+  const categories = chosen((all) => all.nodeCategories) ?? {};
   definition.category = definition.category.split("/").map((name) => categories[name] ?? name).join("/");
   for (const [name, spec] of Object.entries({ ...definition.input.required, ...definition.input.optional })) {
     spec[1] ??= {};
@@ -35,7 +31,7 @@ function translate(definition, texts) {
 function label(nodeType, input, value) {
   const { options, to_fetch } = words(nodeType).inputs?.[input] ?? {};
   const megabytes = nodeType === "GPENLoadModel" && input === "file" && megabytesToFetch[value];
-  if (megabytes && to_fetch) return to_fetch.replace("{file}", value).replace("{size}", megabytes);
+  if (megabytes && to_fetch) return filled(to_fetch, { file: value, size: megabytes });
   return options?.[value] ?? value ?? "";
 }
 
@@ -47,7 +43,7 @@ app.registerExtension({
   name: "gpen.labels",
   async addCustomNodeDefs(definitions) {
     readSizes(definitions);
-    translations = await (await api.fetchApi("/i18n")).json();
+    await fetchWords();
     for (const [nodeType, definition] of Object.entries(definitions)) {
       if (nodeType.startsWith("GPEN")) translate(definition, words(nodeType));
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..errors import SettingError
+from ..errors import SettingError, advice_on_out_of_memory
 from ..image.picture import as_rgb, resized
 from ..image.warp import for_resized_crop, inverse
 from ..progress import Progress
@@ -29,6 +29,7 @@ class FaceCrops:
     """The same faces as came in; the N of them that carry a crop are in the order of `crops`."""
 
 
+@advice_on_out_of_memory("to cut out the faces", "choose a smaller size, or fewer faces")
 def face_crops(
     picture: Tensor,
     faces: Faces,
@@ -73,6 +74,7 @@ def face_crops(
     return FaceCrops(torch.stack(crops) if crops else torch.zeros(0, size, size, 3), moved.with_faces(done))
 
 
+@advice_on_out_of_memory("to take the crops back", "give fewer faces at a time")
 def replace_crops(faces: Faces, crops: Tensor) -> Faces:
     """Take crops back that another tool has worked on: they become the restored faces, to be pasted.
 

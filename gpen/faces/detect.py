@@ -5,17 +5,19 @@ from typing import Any
 
 from torch import Tensor
 
+from ..errors import advice_on_out_of_memory
 from ..image.cuts import Changes, scene_cuts
 from ..image.picture import as_rgb, to_uint8
 from ..options import settled
 from ..progress import Progress
 from .boxes import read_boxes
-from .detectors import Detector
+from .detectors.kind import Detector
 from .face import Face, Faces
 from .passes import DetectSettings, look_into, look_through
 from .sharpness import sharpness
 
 
+@advice_on_out_of_memory("to look for faces", "give fewer or smaller pictures at a time")
 def find_faces(
     picture: Tensor,
     detector: Detector,
@@ -40,10 +42,10 @@ def find_faces(
     boxes that are none.
     """
     settings = settled(DetectSettings, settings, changes)
-    threshold = settings.threshold or detector.threshold
+    threshold = settings.threshold or detector.kind.threshold
     picture = as_rgb(picture)
     frames, height, width, _ = picture.shape
-    given = None if boxes is None else read_boxes(boxes, frames)
+    given = None if boxes is None else read_boxes(boxes, frames, width, height)
     faces: list[Face] = []
     thumbs, differ = Changes(), list[float]()
     # Asked once: it may bring a network to its device to know.

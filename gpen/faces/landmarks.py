@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..errors import SettingError
+from ..errors import SettingError, advice_on_out_of_memory
 from ..image.picture import as_rgb
-from .boxes import FURTHEST
+from .boxes import MOST_FACES, MOST_PIXELS, is_far, number, shown
 from .face import Face, Faces
 from .sharpness import sharpness
 
@@ -21,6 +21,7 @@ picture. Over sixteen portraits none of them is, in the mean, off by more than 6
 where YuNet sees its own."""
 
 
+@advice_on_out_of_memory("to read the faces' places", "give fewer or smaller pictures at a time")
 def faces_from_landmarks(picture: Tensor, landmarks: object) -> Faces:
     """The faces that a FACE_LANDMARKS holds; nothing is looked for.
 
@@ -30,31 +31,36 @@ def faces_from_landmarks(picture: Tensor, landmarks: object) -> Faces:
             face has `landmarks_xy` (478, 2) and perhaps `bbox_xyxy`, both in pixels of that size, and `score`.
 
     Raises `PictureError` for something that is not a picture, and `SettingError` for something that is no such
-    landmarks, or of another number of pictures.
+    landmarks, of another number of pictures, or of faces that lie far outside of the size they are given for.
     """
     picture = as_rgb(picture)
     try:
-        height, width = (int(side) for side in landmarks["image_size"])  # type: ignore[index]
+        height, width = (round(number(side)) for side in landmarks["image_size"])  # type: ignore[index]
+        if not (min(height, width) >= 1 and max(height, width) <= MOST_PIXELS):
+            raise ValueError(f"a picture of {width}×{height} pixels")
         frames: Sequence[Any] = landmarks["frames"]  # type: ignore[index]
-        read = [_read(face, frame) for frame, here in enumerate(frames) for face in here]
+        if any(len(here) > MOST_FACES for here in frames):
+            raise ValueError(f"more than {MOST_FACES:,} faces in one picture")
+        read = [_read(face, frame, width, height) for frame, here in enumerate(frames) for face in here]
         found = [face for face in read if face.problem is None]
-        if min(height, width) < 1:
-            raise ValueError("a picture without pixels")
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        count = len(frames)
+    except (TypeError, KeyError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise SettingError(
             "expected FACE_LANDMARKS as ComfyUI's MediaPipe Face Landmarker gives them "
-            f"(frames, image_size; {MESH_POINTS} points a face), got something else: {error!r}"
+            f"(frames, image_size; {MESH_POINTS} points a face), got something else: {shown(error)}"
         ) from error
-    faces = Faces(tuple(found), width, height, len(frames)).placed_on(picture)
+    faces = Faces(tuple(found), width, height, count).placed_on(picture)
     return faces.with_faces(replace(face, sharpness=sharpness(picture[face.frame], face.landmarks)) for face in faces)
 
 
-def _read(face: Mapping[str, Any], frame: int) -> Face:
+def _read(face: Mapping[str, Any], frame: int, width: int, height: int) -> Face:
     points = np.asarray(face["landmarks_xy"], np.float64)
-    if points.shape != (MESH_POINTS, 2) or not (np.abs(points) < FURTHEST).all():  # nor NaN
-        raise ValueError(f"points of shape {points.shape}, or far outside of any picture")
+    if points.shape != (MESH_POINTS, 2):
+        raise ValueError(f"points of shape {points.shape}")
     corners = face.get("bbox_xyxy")
-    corners = (*points.min(0), *points.max(0)) if corners is None else corners
-    left, top, right, bottom = (float(value) for value in corners)
+    left, top, right, bottom = map(number, (*points.min(0), *points.max(0)) if corners is None else corners)
+    if is_far((*points.ravel().tolist(), left, top, right, bottom), width, height):  # as NaN is
+        raise ValueError(f"a face far outside of its picture of {width}×{height} pixels")
     landmarks = np.array([points[list(some)].mean(0) for some in FIVE])
-    return Face(frame, (left, top, right, bottom), landmarks, float(face.get("score", 1.0)))
+    score = min(max(number(face.get("score", 1.0)), 0.0), 1.0)
+    return Face(frame, (left, top, right, bottom), landmarks, score)

@@ -1,30 +1,106 @@
-"""What became of each face, in a few lines for people."""
+"""What became of each face: facts for a page to lay out, and the same in a few lines for people."""
 
 from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from .face import Face, Faces
+from .face import Face, Faces, OutcomeKind
+
+
+@dataclass(frozen=True)
+class FaceReport:
+    """One face, in whole pixels of its picture."""
+
+    number: int
+    """In its picture, from 1."""
+    picture: int
+    """In its batch, from 1."""
+    kind: OutcomeKind
+    why: str
+    """Perhaps empty."""
+    width: int
+    height: int
+    left: int
+    top: int
+    score: float
+    sharpness: int | None
+    """None where nobody has measured it."""
+
+    def text(self, pictures: int) -> str:
+        """One line, what became of it first; it names the picture where there are several."""
+        where = f"{self.width}×{self.height} px at ({self.left}, {self.top})"
+        where += f" in picture {self.picture}" if pictures > 1 else ""
+        sharp = [] if self.sharpness is None else [f"sharpness {self.sharpness}"]
+        why = [self.why] if self.why else []
+        return " · ".join([f"#{self.number} {self.kind}", where, *sharp, f"score {self.score:.2f}", *why])
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of the faces of a batch; as a string, one line of counts, then a line a face."""
+
+    faces: tuple[FaceReport, ...] = ()
+    pictures: int = 1
+    tracks: int = 0
+    message: str = ""
+    """What is to be said in the place of the faces."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many faces have met with what, those that were only found left out."""
+        counts = Counter(face.kind for face in self.faces)
+        return {kind: count for kind, count in counts.items() if kind != "found"}
+
+    def __str__(self) -> str:
+        if self.message:
+            return self.message
+        if not self.faces:
+            return "no face found" if self.pictures == 1 else f"no face found in {self.pictures} pictures"
+        count = f"{len(self.faces)} face{'s' * (len(self.faces) != 1)} found"
+        if self.tracks:
+            count += f" in {self.tracks} track{'s' * (self.tracks != 1)}"
+        done = [f"{number} {kind}" for kind, number in self.counts.items()]
+        return "\n".join([", ".join([count, *done]), *(face.text(self.pictures) for face in self.faces)])
+
+    def facts(self, most: int = 200) -> dict[str, Any]:
+        """The same for JSON: all counts, and the first `most` of the faces."""
+        return {
+            "message": self.message,
+            "found": len(self.faces),
+            "pictures": self.pictures,
+            "tracks": self.tracks,
+            "counts": self.counts,
+            "faces": [asdict(face) for face in self.faces[:most]],
+            "left_off": max(0, len(self.faces) - most),
+        }
+
+
+def report_on(faces: Faces) -> Report:
+    """What became of each face.
+
+    >>> str(report_on(Faces((), 512, 512, 1)))
+    'no face found'
+    """
+    tracks = len({face.track for face in faces if face.track is not None})
+    return Report(tuple(map(_report_face, faces)), faces.frames, tracks)
 
 
 def describe(faces: Faces) -> str:
-    """One line of counts, then a line a face: number in its picture, size, place, score, sharpness and outcome.
-
-    >>> describe(Faces((), 512, 512, 1))
-    'no face found'
-    """
-    if not len(faces):
-        return "no face found" if faces.frames == 1 else f"no face found in {faces.frames} pictures"
-    kinds = Counter(face.outcome.kind for face in faces)
-    count = f"{len(faces)} face{'s' * (len(faces) != 1)} found"
-    tracks = len({face.track for face in faces if face.track is not None})
-    if tracks:
-        count += f" in {tracks} track{'s' * (tracks != 1)}"
-    done = [f"{number} {kind}" for kind, number in kinds.items() if kind != "found"]
-    return "\n".join([", ".join([count, *done]), *(_describe_face(face, faces.frames) for face in faces)])
+    """What became of each face, in a few lines."""
+    return str(report_on(faces))
 
 
-def _describe_face(face: Face, frames: int) -> str:
+def _report_face(face: Face) -> FaceReport:
     left, top, right, bottom = face.box
-    where = f"at ({left:.0f}, {top:.0f})" + (f" in picture {face.frame + 1}" if frames > 1 else "")
-    sharp = "" if face.sharpness is None else f", sharpness {face.sharpness:.0f}"
-    size = f"{right - left:.0f}×{bottom - top:.0f} px"
-    return f"#{face.number} {size} {where}, score {face.score:.2f}{sharp}: {face.outcome}"
+    return FaceReport(
+        number=face.number,
+        picture=face.frame + 1,
+        kind=face.outcome.kind,
+        why=face.outcome.why,
+        width=round(right - left),
+        height=round(bottom - top),
+        left=round(left),
+        top=round(top),
+        score=round(float(face.score), 2),
+        sharpness=None if face.sharpness is None else round(face.sharpness),
+    )

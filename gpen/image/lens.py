@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import SettingError
+from ..errors import SettingError, advice_on_out_of_memory
 from .picture import as_rgb, with_alpha_of
 from .warp import Pixels
 
@@ -19,6 +19,7 @@ STRONGEST = 0.25
 NEWTON_STEPS = 8
 
 
+@advice_on_out_of_memory("to correct the lens", "give fewer or smaller pictures at a time")
 def correct_lens(picture: Tensor, strength: float, direction: str = DIRECTIONS[0]) -> Tensor:
     """Take a lens's distortion out of pictures (B, H, W, C) in 0..1, or put it back → (B, H, W, 3), of the same size.
 

@@ -1,11 +1,9 @@
 """Reading and writing GPEN checkpoints: any released file, in any container, checked against its own shapes."""
 
+import errno
 import json
 import os
-import pickle
-import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..errors import CheckpointError, SettingError
+from ..atomic_file import replacing
+from ..errors import CheckpointError, SettingError, advice_on_out_of_memory, is_out_of_memory
+from . import torch_file
 from .config import GPENConfig
 
 WRAPPERS = ("g_ema", "params_ema", "state_dict", "params")
@@ -33,6 +33,15 @@ STRANGERS = (
 )
 """Part of a tensor's name → the model it gives away: what people keep in the same folder, and pick by mistake."""
 
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
+MOST_HEADER = 4 << 20
+"""Bytes of what a `.safetensors` file says about its tensors; a released network's has 40 kB."""
+MOST_TENSORS = 5000
+"""In a file; the largest released network has 330, a training with its optimisers 1500."""
+MOST_LETTERS = 100
+"""Of a tensor's name in a message."""
+
 GET_ONE = "Choose a GPEN model (for example GPEN-BFR-512), or download the file again if this should be one."
 
 
@@ -48,6 +57,7 @@ class Checkpoint:
     path: Path
 
 
+@advice_on_out_of_memory("to read the model", "choose a smaller one")
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a GPEN checkpoint (`.pth`, `.pt` or `.safetensors`); its configuration follows from its tensor shapes.
 
@@ -84,26 +94,25 @@ def write_checkpoint(
     # Copied, because safetensors refuses tensors that share memory (two views of one tensor).
     contents = {name: torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor) for name, tensor in tensors.items()}
     header = {**(metadata or {}), "format": "gpen", "config": json.dumps(asdict(config))}
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # a rename cannot cross file systems
     try:
-        temporary.write_bytes(save(contents, header))  # safetensors' own `save_file` hides the file from other users
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(save(contents, header))  # safetensors' own `save_file` hides the file from others
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{path} cannot be written: {error}. Check its folder, the space there and your rights."
         ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
+@advice_on_out_of_memory("to read the file", "choose a smaller one")
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of any checkpoint, out of their wrapper and without `module.` prefixes, and the file's metadata.
 
-    The container is told by its first bytes, because people rename files.
-    Raises `CheckpointError` where it cannot be read.
+    The container is told by its first bytes, because people rename files. Whatever a file says about itself, reading
+    it takes no more work than its size. Raises `CheckpointError` where it cannot be read.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would never be read to its end
+            raise OSError(errno.EINVAL, "it is not a file")
         with path.open("rb") as file:
             head = file.read(256)
     except OSError as error:
@@ -111,42 +120,61 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"{path} cannot be opened: {error.strerror}. Check its name, folder and rights."
         ) from error
     if head[8:9] == b"{":
-        return _read_safetensors(path)
+        return _read_safetensors(path, int.from_bytes(head[:8], "little"))
     if not head.startswith((b"PK\x03\x04", b"\x80")):
-        raise CheckpointError(
-            f"{path} is not a checkpoint: expected a .pth, .pt or .safetensors file, found {_describe(head)}. "
-            "Delete it and download the file itself, not the page that links to it."
-        )
+        raise _unknown(path, head)
     if path.suffix == ".safetensors":  # a promise that it breaks; newer versions of torch.load go by the ending, too
         raise CheckpointError(
             f"{path} is not a .safetensors file but one of PyTorch. Rename it so that it ends in .pth."
         )
-    return _state_dict(_read_pickle(path, mapped=head.startswith(b"PK")), path), {}
+    return _read_torch(path), {}
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _read_safetensors(path: Path, header: int) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if header > MOST_HEADER:
+        raise _damaged(path, ValueError(f"its header should have {header:,} bytes"))
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {_unprefixed(name): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            names = file.keys()
+            if len(names) > MOST_TENSORS:
+                raise ValueError(f"{len(names):,} tensors; expected {MOST_TENSORS:,} at most")
+            tensors = {_unprefixed(name): file.get_tensor(name) for name in names}
             return tensors, dict(file.metadata() or {})
     except Exception as error:  # damaged bytes fail in many ways
+        if is_out_of_memory(error):
+            raise
         raise _damaged(path, error) from error
 
 
-def _read_pickle(path: Path, mapped: bool) -> Any:
-    """Only tensors and plain containers. Zip files (PyTorch 1.6 and later) are mapped instead of read into memory."""
+def _read_torch(path: Path) -> dict[str, Tensor]:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as error:  # damaged bytes fail in many ways
-        refused = isinstance(error, pickle.UnpicklingError) and re.search(
-            "Unsupported (global|class)|GLOBAL", str(error)
-        )
-        if not refused and "TorchScript" not in str(error):
-            raise _damaged(path, error) from error
+        file = torch_file.read(path)
+        stored = _state_dict(file.content, path)
+        return file.map(stored)
+    except CheckpointError:
+        raise
+    except torch_file.ForeignError as error:
         raise CheckpointError(
-            f"{path} holds Python objects beside its tensors. Loading those could run code that is hidden in the file, "
-            "so it was not loaded. Take the official file, or one that ends in .safetensors."
+            f"{path} holds {error}. GPEN networks are plain tensors, and what else a file holds could run code or "
+            "never end, so it was not loaded. Take the official file, or one that ends in .safetensors."
         ) from error
+    except Exception as error:  # damaged bytes fail in many ways
+        if is_out_of_memory(error):
+            raise
+        raise _damaged(path, error) from error
+
+
+def _unknown(path: Path, head: bytes) -> CheckpointError:
+    if path.suffix.lower() == ".onnx" or (head[:1] == b"\x08" and head[2:3] == b"\x12"):
+        return CheckpointError(
+            f"{path} is an ONNX file, as ReActor, FaceFusion and others use them: a finished program for onnxruntime, "
+            "and not the network's weights, which are needed here. Choose GPEN-BFR-512 (or another name of the list), "
+            "which is downloaded, or a .pth or .safetensors file."
+        )
+    return CheckpointError(
+        f"{path} is not a checkpoint: expected a .pth, .pt or .safetensors file, found {_describe(head)}. "
+        "Delete it and download the file itself, not the page that links to it."
+    )
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:
@@ -167,22 +195,21 @@ def _describe(head: bytes) -> str:
     return f"a file that starts with {start[:16]!r}"
 
 
-def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
+def _state_dict(content: Any, path: Path) -> dict[str, torch_file.Stored]:
     if isinstance(content, Mapping):
         wrapped = (content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping))
         content = next(wrapped, content)
     if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
-        raise CheckpointError(
-            f"{path} is not a checkpoint: expected tensors by name, found a {type(content).__name__}. {GET_ONE}"
-        )
-    tensors = {_unprefixed(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
-    if len(tensors) < len(content):
-        others = [name for name, value in content.items() if not isinstance(value, Tensor)]
+        kind = "Tensor" if isinstance(content, torch_file.Stored) else type(content).__name__
+        raise CheckpointError(f"{path} is not a checkpoint: expected tensors by name, found a {kind}. {GET_ONE}")
+    stored = {_unprefixed(name): value for name, value in content.items() if isinstance(value, torch_file.Stored)}
+    if len(stored) < len(content):
+        others = [name for name, value in content.items() if not isinstance(value, torch_file.Stored)]
         raise CheckpointError(
             f"{path} is not a checkpoint: expected tensors by name (perhaps under {', '.join(WRAPPERS)}), "
             f"but found other things: {_some(others)}. {GET_ONE}"
         )
-    return tensors
+    return stored
 
 
 def _unprefixed(name: str) -> str:
@@ -211,7 +238,7 @@ def _checked_config(tensors: Mapping[str, Tensor], where: str) -> GPENConfig:
             for name, shape in expected.items()
             if shapes.get(name, shape) != shape
         ],
-        "not floating point": [name for name, tensor in tensors.items() if not tensor.is_floating_point()],
+        "not floating point": [name for name, tensor in tensors.items() if tensor.dtype not in FLOATS],
     }
     if not any(problems.values()):
         problems["not finite (NaN or infinite)"] = [name for name, tensor in tensors.items() if not _is_finite(tensor)]
@@ -231,6 +258,12 @@ def _is_finite(tensor: Tensor) -> bool:
 
 
 def _some(names: Iterable[str], most: int = 3) -> str:
-    names = list(names)
+    names = [_readable(name) for name in names]
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "") if names else "none"
+
+
+def _readable(name: str) -> str:
+    """A name out of a stranger's file: not longer than people's names are, and on one line."""
+    text = name if len(name) <= MOST_LETTERS else f"{name[:MOST_LETTERS]}…"
+    return text if text.isprintable() else ascii(text)

@@ -9,6 +9,9 @@ from ..errors import CheckpointError
 
 Shape = tuple[int, ...]
 
+MOST_SIZE = 8192
+"""Side of the largest picture that is believed; the largest released network has 2048 pixels, and needs 16 GB."""
+
 
 @dataclass(frozen=True)
 class GPENConfig:
@@ -92,22 +95,25 @@ class GPENConfig:
             return found
 
         def last(pattern: str) -> int:
-            """The largest number in the names that match, so that a gap before it is found missing by its name."""
+            """The largest number in the names that match, so that a gap before it is found missing by its name.
+
+            A number of more than two digits is no layer of a network that anybody could run.
+            """
             return max((int(match[1]) for name in shapes if (match := re.fullmatch(pattern, name))), default=-1)
 
         encoder = [shape("ecd0.0.0.weight", 4)[0]]
-        encoder += [shape(f"ecd{i}.0.1.weight", 4)[0] for i in range(1, 1 + last(r"ecd(\d+)\.0\.1\.weight"))]
+        encoder += [shape(f"ecd{i}.0.1.weight", 4)[0] for i in range(1, 1 + last(r"ecd([0-9]{1,2})\.0\.1\.weight"))]
         generator = [shape("generator.conv1.conv.weight", 5)[1]]
-        convs = range(1 + last(r"generator\.convs\.(\d+)\.conv\.weight"))
+        convs = range(1 + last(r"generator\.convs\.([0-9]{1,2})\.conv\.weight"))
         generator += [shape(f"generator.convs.{i}.conv.weight", 5)[1] for i in convs]
         config = cls(
             style_dim=shape("final_linear.0.weight", 2)[0],
-            mapping_layers=max(0, last(r"generator\.style\.(\d+)\.weight")),
+            mapping_layers=max(0, last(r"generator\.style\.([0-9]{1,2})\.weight")),
             encoder_channels=tuple(encoder),
             constant_channels=shape("generator.input.input", 4)[1],
             generator_channels=tuple(generator),
         )
-        if len(generator) % 2 == 0 or not 8 <= config.input_size <= config.size:
+        if len(generator) % 2 == 0 or not 8 <= config.input_size <= config.size <= MOST_SIZE:
             raise CheckpointError(
                 f"not a GPEN checkpoint: {len(encoder)} encoder levels and {len(generator)} generator convolutions "
                 "do not fit together"

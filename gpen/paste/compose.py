@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..errors import SettingError
+from ..errors import SettingError, advice_on_out_of_memory
 from ..faces.face import Crop, Face, Faces
 from ..image.picture import as_mask, as_rgb, with_alpha_of
 from ..image.warp import Matrix, Pixels, footprint, inverse, scale_of, smoothed
@@ -49,6 +49,7 @@ class Pasted:
     """(B, H, W) float32 in 0..1: how much of each pixel comes from a restored face"""
 
 
+@advice_on_out_of_memory("to paste the faces", "give fewer or smaller pictures at a time")
 def paste_faces(
     picture: Tensor,
     faces: Faces,
@@ -144,11 +145,8 @@ def paste_frame(
         # Of two that are as near, the one found first is drawn last.
         pending.sort(key=lambda pair: (width_of(pair[1]), -pair[0].number))
     limits = [None if mask is None else mask.numpy() for mask in (allowed, texture)]
-    # The same grain at every run, and another one in each frame of a clip.
     jobs = [
-        Job(crop, face.weight, settings, picture.numpy(), *limits, seed=face.key)
-        if _changes_something(face, crop)
-        else None
+        _job(face, crop, settings, picture.numpy(), limits) if _changes_something(face, crop) else None
         for face, crop in pending
     ]
     masks = [None if job is None else _mask(job, parser) for job in jobs]
@@ -161,6 +159,12 @@ def paste_frame(
             on_progress(done, len(pending))
     # A mask of 1 shows `strength` of the restored face; the rest is the face as it was.
     return image, shares.mul_(settings.strength)
+
+
+def _job(face: Face, crop: Crop, settings: PasteSettings, picture: Pixels, limits: list[Shape | None]) -> Job:
+    replaced = face.outcome.kind == "replaced"
+    # The same grain at every run, and another one in each frame of a clip.
+    return Job(crop, face.weight, settings, picture, *limits, seed=face.key, replaced=replaced)
 
 
 def _mask(job: Job, parser: Parser | None) -> Shape:
@@ -240,6 +244,7 @@ def _paste(job: Job, mask: Shape, free: Shape | None, image: Pixels, shares: Sha
         weight = share * opacity
         blend *= cv2.merge([weight, weight, weight])
         blend += under
+        np.clip(blend, 0, 1, out=blend)  # sums of numbers in 0..1 are off by their rounding
         # Many times faster than NumPy's assignment with a mask; it writes into the array that it is given.
         cv2.copyTo(blend, covered.view(np.uint8), image[here])
         cv2.copyTo(share_after, covered.view(np.uint8), share_before)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError, SettingError
 from ..faces.detectors import Place, on_cpu
+from ..model.checkpoint import read_tensors
 
 Labels = npt.NDArray[np.uint8]
 """(512, 512) of indices into `CLASSES`"""
@@ -88,7 +89,7 @@ def read_parser(name: str, weights: Path, place: Place = on_cpu, dtype: torch.dt
     kind = PARSERS[name]
     network = kind.build()
     try:
-        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        network.load_state_dict(read_tensors(weights)[0])
     except Exception as error:  # whatever torch and pickle raise for a file that is something else
         raise CheckpointError(f"{weights} does not hold {name}: {error}; delete it to fetch it again") from error
     network = network.eval().requires_grad_(False).to(dtype)

@@ -42,7 +42,7 @@ def _restore_or_none(model: GPENModel, crops: list[Tensor]) -> list[Tensor] | No
     """The restored crops, or None where memory ran out."""
     try:
         return list(model.restore(torch.stack(crops)))
-    except RuntimeError as error:
+    except Exception as error:  # OpenCV and NumPy have classes of their own
         if is_out_of_memory(error):
             return None
         raise

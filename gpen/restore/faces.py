@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import advice_on_out_of_memory
 from ..faces.alignment import GPEN_TEMPLATE, crop_face
 from ..faces.face import Crop, Face, Faces, Outcome
 from ..image.picture import as_rgb
@@ -22,6 +23,7 @@ from .plan import Planned, RestoreSettings, plan
 from .tiles import OVERLAP, check_tiles, restore_tiled
 
 
+@advice_on_out_of_memory("to cut out and restore the faces", "choose fewer faces, memory low or a smaller model")
 def restore_faces(
     model: GPENModel,
     picture: Tensor,

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import SettingError
+from ..errors import SettingError, advice_on_out_of_memory
 from ..image.picture import as_rgb, with_alpha_of
 from ..image.tiles import faded_tiles
 from ..progress import Progress
@@ -17,6 +17,9 @@ from .batches import restore_in_batches
 OVERLAP = 64
 
 
+@advice_on_out_of_memory(
+    "to restore the picture in tiles", "choose memory low or a smaller model, or give fewer pictures at a time"
+)
 def restore_tiled(
     model: GPENModel,
     picture: Tensor,

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import SettingError
+from ..errors import SettingError, advice_on_out_of_memory
 from ..image.picture import as_rgb, resized, with_alpha_of
 from ..progress import Progress
 from ..restorers.gpen import GPENModel
@@ -14,6 +14,9 @@ from .batches import restore_in_batches
 from .inpaint import checked_mask
 
 
+@advice_on_out_of_memory(
+    "to restore the whole picture", "choose memory low or a smaller model, or give fewer pictures at a time"
+)
 def restore_aligned(
     model: GPENModel,
     picture: Tensor,
@@ -59,9 +62,9 @@ def restore_aligned(
     restored = restore_in_batches(model, [partial(cut, frame) for frame in range(frames)], batch)
     for frame, (_, square) in enumerate(restored):
         inner = square[None, top : top + inner_height, left : left + inner_width]
-        place = None if mask is None else mask[frame, ..., None]
+        place = None if mask is None else mask[[frame], ..., None]
         # Finished once more at the picture's own size, where it is as sharp as it came.
-        done = model.task.finish(picture[frame], resized(inner, height, width)[0].clamp(0, 1), place)
+        done = model.task.finish(picture[[frame]], resized(inner, height, width).clamp(0, 1), place)[0]
         result[frame] = torch.lerp(picture[frame], done, strength)
         if on_progress:
             on_progress(frame + 1, frames)

@@ -7,13 +7,12 @@ Two programs that want the same file take turns, and the second finds it there.
 `$GPEN_MIRROR`, the address of a folder on a web server, is asked for the file before the places in the catalogue.
 """
 
-import http.client
 import os
-import urllib.error
-import urllib.request
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
@@ -21,25 +20,23 @@ from filelock import FileLock, Timeout
 from ..errors import CheckpointError, DownloadError
 from ..model.checkpoint import read_checkpoint, read_tensors
 from ..progress import Progress
+from .background import POLL, in_background
 from .catalogue import Release
+from .connection import Head, MirrorError, ask
 from .partial_file import Origin, Part
 from .record import sha256_of, write_record
 
-TIMEOUT = 30.0
-"""Seconds without a byte after which a connection counts as lost."""
 ATTEMPTS = 5
 """How often a mirror is asked to go on after a lost connection, as long as something came in each time."""
-CHUNK = 1 << 16
-POLL = 0.5
-"""Seconds between two looks at whether another program has finished with the same file."""
-
-
-class _MirrorError(Exception):
-    """A mirror cannot be reached, stopped before the end, or has another file; the message says which."""
+MOST_BYTES = 1 << 29
+"""Of a file whose size nobody knows: detectors and parsers, which are networks of some 100 MB."""
 
 
 def fetch(release: Release, folder: Path, on_progress: Progress | None = None) -> Path:
     """Download a released file into a folder, which is made if need be, and return its path.
+
+    `on_progress` is called with the bytes on disk at least every fifth of a second. What it raises ends the download;
+    what has come in so far stays on disk, and the next call goes on from there.
 
     Raises `DownloadError` where no mirror gives the right file, or it cannot be written.
     """
@@ -77,12 +74,11 @@ def _fetch_from_mirrors(release: Release, part: Part, report: Progress) -> None:
     # First the mirror that the part on disk came from, to go on where it stopped.
     for url in sorted(_places(release), key=lambda url: begun is None or url != begun.url):
         try:
-            _download(url, part, report)
-        except _MirrorError as error:
-            problems.append(f"{urlsplit(url).hostname}: {error}")
+            _download(url, part, release, report)
+        except MirrorError as error:
+            problems.append(f"{_host(url)}: {error}")
             continue
-        sha256 = sha256_of(part.path)
-        problem = _what_is_wrong(part.path, sha256, release)
+        sha256, problem = _checked(part, release, report)
         if problem is None:
             part.finish()
             if release.sha256 is None:
@@ -90,7 +86,7 @@ def _fetch_from_mirrors(release: Release, part: Part, report: Progress) -> None:
                     write_record(part.target, url, sha256)
             return
         part.discard()
-        problems.append(f"{urlsplit(url).hostname}: {problem}")
+        problems.append(f"{_host(url)}: {problem}")
     tried = "\n".join(problems)
     raise DownloadError(f"{release.name} could not be downloaded:\n{tried}\n{part.advice}")
 
@@ -100,72 +96,106 @@ def _places(release: Release) -> tuple[str, ...]:
     return (f"{mirror.rstrip('/')}/{release.file}", *release.urls) if mirror else release.urls
 
 
-def _download(url: str, part: Part, report: Progress) -> None:
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
+
+
+def _download(url: str, part: Part, release: Release, report: Progress) -> None:
     """Bring in the whole file, going on after a lost connection."""
     for attempt in range(1, ATTEMPTS + 1):
         before = part.size
         try:
-            _transfer(url, part, report)
+            _transfer(url, part, release, report)
             return
-        except _MirrorError:
+        except MirrorError:
             if attempt == ATTEMPTS or part.size == before:
                 raise
 
 
-def _transfer(url: str, part: Part, report: Progress) -> None:
+@dataclass
+class _Count:
+    """How far a download has come."""
+
+    done: int
+    total: int | None
+    on_progress: Progress
+
+    def report(self) -> None:
+        self.on_progress(self.done, self.total)
+
+
+def _transfer(url: str, part: Part, release: Release, on_progress: Progress) -> None:
     """Bring in the file, or the rest of it, over one connection."""
     origin = part.origin()
-    done = part.size if origin and origin.url == url else 0
-    if origin and 0 < done == origin.total:
+    if origin and origin.url == url and 0 < part.size == origin.total:
         return
-    with _open(url, part, origin if done else None) as response:
-        if response.status == 206:
-            start, total = _content_range(response.headers.get("Content-Range", ""))
-            if origin is None or (start, total) != (done, origin.total):
+    # Without a validator nothing would tell whether the rest is of the same file.
+    if origin is None or origin.url != url or not origin.validator or origin.total is None:
+        count, origin = _Count(0, None, on_progress), None
+    else:
+        count = _Count(part.size, origin.total, on_progress)
+    begun = count.done
+    with closing(in_background(lambda: ask(url, begun, origin.validator if origin else ""), count.report)) as answer:
+        try:
+            head = next(answer)
+        except MirrorError as error:
+            if error.status == 416:  # there is less than we have: it is another file now
                 part.discard()
-                raise _MirrorError("the file there has changed since its first part came in")
+            raise
+        assert isinstance(head, Head)
+        if head.status == 206:
+            start, whole = _content_range(head.headers.get("Content-Range", ""))
+            if begun == 0 or (start, whole) != (begun, count.total):
+                part.discard()
+                raise MirrorError("the file there has changed since its first part came in")
         else:
-            done, total = 0, response.length
-            part.begin(Origin(url, _validator(response.headers), total))
-        with part.on_disk():
-            file = part.path.open("ab")
-        with file:
-            report(done, total)
-            while chunk := _read(response):
-                with part.on_disk():
-                    file.write(chunk)
-                done += len(chunk)
-                report(done, total)
+            count.done, count.total = 0, head.length
+            _check_size(head.length, release)
+            part.begin(Origin(url, _validator(head.headers), head.length))
+        part.check_space((count.total or release.about_bytes or 0) - count.done)
+        _append(part, answer, count, _most_bytes(release) if count.total is None else count.total)
+    if count.total is not None and count.done != count.total:
+        raise MirrorError(f"the connection was lost after {count.done:,} of {count.total:,} bytes")
+
+
+def _append(part: Part, answer: Iterator[Head | bytes], count: _Count, most: int) -> None:
+    """Write what comes in to the end of the part on disk, which may become `most` bytes long."""
+    with part.on_disk():
+        file = part.path.open("ab")
+    with file:
+        count.report()
+        for chunk in answer:
+            assert isinstance(chunk, bytes)
+            count.done += len(chunk)
+            if count.done > most:
+                break
             with part.on_disk():
-                file.flush()
-    if total is not None and done != total:
-        raise _MirrorError(f"the connection was lost after {done:,} of {total:,} bytes")
+                file.write(chunk)
+            count.report()
+        with part.on_disk():
+            file.flush()
+    if count.done > most:
+        part.discard()
+        raise MirrorError(f"sends no end: stopped after {count.done:,} bytes, more than the file can have")
 
 
-def _open(url: str, part: Part, origin: Origin | None) -> http.client.HTTPResponse:
-    """Ask for a file, or only for what the part on disk lacks if the file is still the one that `origin` describes."""
-    _check_scheme(url)
-    request = urllib.request.Request(url, headers={"User-Agent": "gpen-face-restore"})
-    if origin and origin.total is not None:
-        request.add_header("Range", f"bytes={part.size}-")
-        if origin.validator:
-            request.add_header("If-Range", origin.validator)
-    try:
-        return _opener.open(request, timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        with error:
-            if error.code == 416:  # there is less than we have: it is another file now
-                part.discard()
-            raise _MirrorError(f"the server answers {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException) as error:
-        raise _MirrorError(f"cannot be reached ({getattr(error, 'reason', None) or error})") from error
+def _check_size(total: int | None, release: Release) -> None:
+    """Raises `MirrorError` for a file that cannot be the one in the catalogue, before it is fetched."""
+    if total is None:
+        return
+    if release.bytes is not None and total != release.bytes:
+        raise MirrorError(f"has another file: of {total:,} bytes instead of {release.bytes:,}")
+    if total > _most_bytes(release):
+        raise MirrorError(f"has another file: of {total:,} bytes, more than the {_most_bytes(release):,} it can have")
 
 
-def _read(response: http.client.HTTPResponse) -> bytes:
-    try:
-        return response.read(CHUNK)
-    except (OSError, http.client.HTTPException) as error:
-        raise _MirrorError(f"the connection was lost ({error!r})") from error
+def _most_bytes(release: Release) -> int:
+    if release.bytes is not None:
+        return release.bytes
+    return MOST_BYTES if release.about_bytes is None else 2 * release.about_bytes
 
 
 def _validator(headers: Any) -> str:
@@ -180,7 +210,19 @@ def _content_range(value: str) -> tuple[int, int | None]:
         span, total = value.removeprefix("bytes ").split("/")
         return int(span.split("-")[0]), None if total == "*" else int(total)
     except ValueError:
-        raise _MirrorError(f"the server answers with a part it does not describe: {value!r}") from None
+        raise MirrorError(f"the server answers with a part it does not describe: {value!r}") from None
+
+
+def _checked(part: Part, release: Release, report: Progress) -> tuple[str, str | None]:
+    """The SHA-256 of a complete file, and why it is not the released one, or None."""
+    size = part.size
+
+    def check() -> Generator[tuple[str, str | None], None, None]:
+        sha256 = sha256_of(part.path)
+        yield sha256, _what_is_wrong(part.path, sha256, release)
+
+    with part.on_disk(), closing(in_background(check, lambda: report(size, size))) as results:
+        return next(results)
 
 
 def _what_is_wrong(path: Path, sha256: str, release: Release) -> str | None:
@@ -198,25 +240,3 @@ def _what_is_wrong(path: Path, sha256: str, release: Release) -> str | None:
     except CheckpointError as error:
         return f"gave another file: {error}"
     return None
-
-
-def _check_scheme(url: str) -> None:
-    # Nobody can listen in on, or change, what never leaves this computer.
-    here = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
-    if urlsplit(url).scheme != "https" and not (here and urlsplit(url).scheme == "http"):
-        raise _MirrorError(f"{url} is not an https link, so it was not followed")
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Mirrors send us on to their storage; never from https to anything else."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        _check_scheme(newurl)
-        if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme != "https":
-            raise _MirrorError(f"{newurl} is not an https link, so it was not followed")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-_opener = urllib.request.build_opener(_Redirects)

@@ -1,12 +1,16 @@
 """A file that is still coming in, and where it comes from."""
 
+import errno
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..atomic_file import onto_disk
 from ..errors import DownloadError
+from .record import read_json
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,24 @@ class Part:
             return 0
 
     def origin(self) -> Origin | None:
-        """Where the part on disk comes from; None where there is none, or nobody knows."""
+        """Where the part on disk comes from; None where there is none, or nobody knows, as after a spoilt note."""
         try:
-            return Origin(**json.loads(self._origin.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            note = read_json(self._origin)
+        except (OSError, ValueError):
             return None
+        url, validator, total = (note.get(key) for key in ("url", "validator", "total"))
+        if not isinstance(url, str) or not isinstance(validator, str) or not _fits_a_header(validator):
+            return None
+        if total is not None and (type(total) is not int or total < self.size):
+            return None
+        return Origin(url, validator, total)
+
+    def check_space(self, needed: int) -> None:
+        """Raises `DownloadError` where the disk has less room than so many bytes."""
+        with self.on_disk():
+            free = shutil.disk_usage(self.target.parent).free
+            if needed > free:
+                raise OSError(errno.ENOSPC, f"it needs {needed:,} bytes, and {free:,} are free there")
 
     def begin(self, origin: Origin) -> None:
         """Start anew with nothing."""
@@ -58,6 +75,7 @@ class Part:
     def finish(self) -> None:
         """Give the complete file its name."""
         with self.on_disk():
+            onto_disk(self.path)
             self.path.replace(self.target)
             self._origin.unlink(missing_ok=True)
 
@@ -77,3 +95,7 @@ class Part:
                 f"{self.target} cannot be written: {error.strerror or error}. Free some space, or get the right to "
                 f"write there. {self.advice}"
             ) from error
+
+
+def _fits_a_header(value: str) -> bool:
+    return value.isprintable() and all(ord(letter) < 256 for letter in value)

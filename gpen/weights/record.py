@@ -2,13 +2,17 @@
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
+from ..atomic_file import replacing
 from ..errors import DownloadError
 from .catalogue import Release
+
+MOST_BYTES = 1 << 16
+"""Of a note that we wrote ourselves; a larger one is somebody else's."""
 
 
 def sha256_of(path: Path) -> str:
@@ -18,6 +22,21 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A note that was written beside a file. Raises `OSError`, and `ValueError` where it is no JSON object."""
+    with path.open("rb") as file:
+        text = file.read(MOST_BYTES + 1)
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"more than {MOST_BYTES:,} bytes")
+    try:
+        note = json.loads(text.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("lists within lists") from None
+    if not isinstance(note, dict):
+        raise ValueError(f"a {type(note).__name__} instead of names and values")
+    return note
 
 
 def record_path(path: Path) -> Path:
@@ -44,9 +63,9 @@ def verify(path: Path, release: Release | None) -> None:
     if not kept.is_file():
         return
     try:
-        record = json.loads(kept.read_text(encoding="utf-8"))
+        record = read_json(kept)
         size, sha256, mtime = int(record["bytes"]), str(record["sha256"]), int(record["mtime_ns"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise DownloadError(
             f"{kept} should say what {path.name} was when it was downloaded, but cannot be read: {error!r}. "
             f"Delete it if you trust {path.name}, or delete both to download it again."
@@ -77,6 +96,5 @@ def _compare(path: Path, size: int | None, sha256: str, expected: str, advice: s
 def _write(path: Path, record: dict[str, object]) -> None:
     state = path.stat()
     record = {**record, "bytes": state.st_size, "mtime_ns": state.st_mtime_ns}
-    temporary = record_path(path).with_name(f"{path.name}.json.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(record_path(path))
+    with replacing(record_path(path)) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

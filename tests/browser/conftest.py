@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.screen import Screen
+from tests.browser.screen import Renderer, Screen
 from tests.support.photograph import Damage, damaged
 from tools.client import Client
 from tools.comfyui import ROOT, Server
+from tools.demo import EXAMPLE
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 ARGUMENTS = [
@@ -34,16 +35,17 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def open_screen(chromium: str, server: Server) -> Iterator[Callable[[str], Screen]]:
-    """Opens ComfyUI's page in a language; one page a language for the whole run, since opening takes seconds."""
+def open_screen(chromium: str, server: Server) -> Iterator[Callable[[str, Renderer], Screen]]:
+    """Opens ComfyUI's page in a language, drawn by a renderer; one page each for the whole run, since opening takes
+    seconds."""
     from playwright.sync_api import sync_playwright
 
-    screens: dict[str, Screen] = {}
+    screens: dict[tuple[str, Renderer], Screen] = {}
 
-    def open_in(language: str) -> Screen:
-        if language not in screens:
-            screens[language] = Screen(browser, server, language, SCREENSHOTS)
-        return screens[language]
+    def open_in(language: str, renderer: Renderer) -> Screen:
+        if (language, renderer) not in screens:
+            screens[language, renderer] = Screen(browser, server, language, renderer, SCREENSHOTS)
+        return screens[language, renderer]
 
     with (
         sync_playwright() as playwright,
@@ -52,13 +54,30 @@ def open_screen(chromium: str, server: Server) -> Iterator[Callable[[str], Scree
         yield open_in
 
 
+@pytest.fixture(params=list(Renderer), ids=lambda renderer: renderer.name)
+def renderer(request: pytest.FixtureRequest) -> Renderer:
+    """Either of the two that draw the nodes."""
+    return request.param
+
+
+@pytest.fixture
+def language() -> str:
+    """English; a test asks for others by a parameter."""
+    return "en"
+
+
 @pytest.fixture
 def screen(
-    open_screen: Callable[[str], Screen], client: Client, request: pytest.FixtureRequest, example: None
+    open_screen: Callable[[str, Renderer], Screen],
+    language: str,
+    renderer: Renderer,
+    client: Client,
+    request: pytest.FixtureRequest,
+    example: None,
 ) -> Iterator[Screen]:
-    """ComfyUI's page with an empty graph, in English or the language a test asks for; at the end of a test a picture
-    of it is kept, and nothing of ours may have gone wrong in it or in the server."""
-    screen = open_screen(getattr(request, "param", "en"))
+    """ComfyUI's page with an empty graph; at the end of a test a picture of it is kept, and nothing of ours may have
+    gone wrong in it or in the server."""
+    screen = open_screen(language, renderer)
     screen.begin()
     yield screen
     screen.keep(request.node.name)
@@ -68,7 +87,7 @@ def screen(
 @pytest.fixture
 def example(client: Client) -> None:
     """A damaged photograph under the name that the templates have."""
-    client.upload(damaged(Damage.NOISE), "example.png")
+    client.upload(damaged(Damage.NOISE), EXAMPLE)
 
 
 def pytest_report_header() -> str:

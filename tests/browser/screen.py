@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +14,52 @@ from tools.client import Prompt
 from tools.comfyui import Server
 
 SECONDS = 15
+OPEN_SECONDS = 180
+"""For the page to be ready; with all its scripts it is some 20 MB."""
+RUN_SECONDS = 120
+"""For a graph to run."""
 READY = "() => window.app?.extensionManager && window.app.graph && !document.querySelector('.p-blockui-mask')"
 SERVER_PROBLEM = re.compile(r"Traceback|!!! Exception|Failed to validate prompt|\bERROR\b")
+
+
+class Renderer(Enum):
+    """What draws the nodes, by its setting."""
+
+    CLASSIC = False
+    NODES_2 = True
 
 
 class Screen:
     """One page. `page` is Playwright's, for what is not here."""
 
-    def __init__(self, browser: Browser, server: Server, language: str, pictures: Path):
+    def __init__(self, browser: Browser, server: Server, language: str, renderer: Renderer, pictures: Path):
         self.server = server
         self.pictures = pictures
         self.language = language
+        self.renderer = renderer
         self._console: list[str] = []
         self._log = server.log_mark()
         # As after the first visit, which shows a tour.
-        settings = {"Comfy.TutorialCompleted": True, "Comfy.Locale": language, "Comfy.Workflow.Persist": False}
-        with requests.Session() as http:
-            http.trust_env = False
-            http.post(f"{server.url}/settings", json=settings, timeout=30).raise_for_status()
+        self._settings = {
+            "Comfy.TutorialCompleted": True,
+            "Comfy.Locale": language,
+            "Comfy.VueNodes.Enabled": renderer.value,
+            "Comfy.Workflow.Persist": False,
+        }
         context = browser.new_context(viewport={"width": 1600, "height": 1000}, locale=language)
         self.page = context.new_page()
         self.page.set_default_timeout(SECONDS * 1000)
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self._console.append(f"{error} {error.stack}"))
-        self.page.goto(server.url)
-        self.page.wait_for_function(READY)
+        self.open()
+
+    def open(self) -> None:
+        """Open the page, or open it again."""
+        with requests.Session() as http:
+            http.trust_env = False
+            http.post(f"{self.server.url}/settings", json=self._settings, timeout=30).raise_for_status()
+        self.page.goto(self.server.url, timeout=OPEN_SECONDS * 1000)
+        self.page.wait_for_function(READY, timeout=OPEN_SECONDS * 1000)
 
     def begin(self) -> None:
         """An empty graph, and nothing told so far."""
@@ -75,7 +97,9 @@ class Screen:
         self.page.evaluate("name => app.extensionManager.command.execute(name)", name)
 
     def load(self, workflow: dict[str, Any]) -> None:
-        self.page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
+        """Open a workflow as the template browser does: the whole of it in view."""
+        opening = "workflow => app.loadGraphData(workflow, true, true, null, { openSource: 'template' })"
+        self.page.evaluate(opening, workflow)
 
     def prompt(self) -> Prompt:
         """What the page would send to the server."""
@@ -89,11 +113,32 @@ class Screen:
     def dialog(self) -> Locator:
         return self.page.get_by_role("dialog")
 
+    def errors(self) -> str:
+        """Wait until something went wrong → all that the page then says, details unfolded."""
+        details = self.page.get_by_role("button", name="View details")  # newer pages have a panel, older ones a dialog
+        details.or_(self.dialog()).first.wait_for(timeout=RUN_SECONDS * 1000)
+        if details.count():
+            details.first.click()
+            self.page.get_by_text(re.compile("Errors? detected")).first.wait_for()
+        return self.page.locator("body").inner_text()
+
     def wait_for_picture(self, node_type: str) -> str:
         """Wait until a node of that type shows a picture → its address."""
-        shown = "type => app.graph.nodes.find(node => node.type === type)?.imgs?.[0]?.src"
-        self.page.wait_for_function(shown, arg=node_type)
-        return self.page.evaluate(shown, node_type)
+        shown = """type => {
+            const node = app.graph.nodes.find(node => node.type === type);
+            const picture = node && app.nodeOutputs[node.id]?.images?.[0];
+            return picture && new URLSearchParams(picture).toString();
+        }"""
+        found = self.page.wait_for_function(shown, arg=node_type, timeout=RUN_SECONDS * 1000)
+        return f"{self.server.url}/view?{found.json_value()}"
+
+    def reports(self) -> dict[str, str]:
+        """Type of each node that says what became of the faces → what it says."""
+        said = """() => app.graph.nodes.flatMap(node => {
+            const report = node.widgets?.find(widget => widget.name === "gpen_report");
+            return report ? [[node.type, report.value]] : [];
+        })"""
+        return dict(self.page.evaluate(said))
 
     def set(self, node_type: str, widget: str, value: Any) -> None:
         """Give a widget a value, as a workflow from elsewhere may have it."""

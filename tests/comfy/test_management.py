@@ -280,7 +280,7 @@ def test_pasting_says_why_there_is_nothing_to_paste(pack: ModuleType) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "MOST_KEPT", 0)
         let_go = library.restore(model, picture, detector).faces
-    assert paste._report(let_go).startswith("nothing to paste: the crops of so long a clip are not kept.")
+    assert str(paste._report(let_go)).startswith("nothing to paste: the crops of so long a clip are not kept.")
     found = library.detect_faces(picture, detector)
-    assert paste._report(found).startswith("nothing to paste: no face is restored.")
-    assert paste._report(library.restore_faces(model, picture, let_go)).startswith("1 face found, 1 restored")
+    assert str(paste._report(found)).startswith("nothing to paste: no face is restored.")
+    assert str(paste._report(library.restore_faces(model, picture, let_go))).startswith("1 face found, 1 restored")

@@ -152,7 +152,7 @@ def test_given_boxes_and_further_passes(client: Client) -> None:
     found.inputs |= {"size": "short side 480", "tiny_faces": False, "edges": True, "rotated": True}
     assert "1 face found" in client.run(graph).outputs[found.id]["text"][0]
     found.inputs |= {"boxes": {"x": 20, "y": 30, "width": 90, "height": 100}, "rotated": False}
-    assert "#1 90×100 px at (20, 30)" in client.run(graph).outputs[found.id]["text"][0]
+    assert "#1 found · 90×100 px at (20, 30)" in client.run(graph).outputs[found.id]["text"][0]
 
 
 def test_every_paste_setting_reaches_the_library(client: Client) -> None:

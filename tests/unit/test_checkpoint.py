@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ from gpen.model.checkpoint import read_checkpoint, write_checkpoint
 from gpen.model.config import GPENConfig
 from gpen.model.layout import from_official
 from gpen.model.network import GPEN
+from tests.support.hostile import PAYLOADS, bombs, legacy, zipped
 
 RELEASED = {
     "GPEN-BFR-256": GPENConfig.released(256, 1, 0.5),
@@ -43,11 +45,10 @@ def released_shapes(shared: Path, name: str) -> dict[str, list[int]]:
 
 
 class TestReadCheckpoint:
-    @pytest.mark.parametrize("name", RELEASED)
+    @pytest.mark.parametrize("name", ["GPEN-BFR-256", "GPEN-BFR-512"])
     def test_released_pth(self, name: str, shared: Path, tmp_path: Path) -> None:
         shapes = released_shapes(shared, name)
-        # One number for each tensor, expanded: a file of full shapes and a few kilobytes.
-        torch.save({key: torch.randn(()).expand(shape) for key, shape in shapes.items()}, tmp_path / "file.pth")
+        torch.save({key: torch.zeros(shape).half() for key, shape in shapes.items()}, tmp_path / "file.pth")
         checkpoint = read_checkpoint(tmp_path / "file.pth")
         assert checkpoint.config == RELEASED[name]
         assert {key: list(value.shape) for key, value in checkpoint.tensors.items()} == {
@@ -156,6 +157,51 @@ class TestReadCheckpointException:
         torch.save(content, tmp_path / "file.pth", _use_new_zipfile_serialization=zipped)
         assert "was not loaded" in self.message(tmp_path / "file.pth")
         assert not mark.exists()
+
+    @pytest.mark.parametrize(
+        ("payload", "found"),
+        [
+            ("expanded", "numbers in a storage of 1"),
+            ("whole-network-in-one-storage", "in a storage of"),
+            ("sparse", "not plain ones"),
+            ("meta", "not plain ones"),
+            ("nested", "not plain ones"),
+            ("calls-eval", "Python objects ('builtins eval')"),
+            ("lists-in-lists-6-MB", "where tensors are described"),
+            ("name-that-is-hashed-for-ever", "a tuple as a name"),
+            ("huge-storage", "damaged"),
+            ("name-of-5000-digits", "generator.style.9999"),
+            ("layer-99999999", "ecd0.0.0.weight"),
+        ],
+    )
+    @pytest.mark.parametrize("pack", [zipped, legacy], ids=["zip", "legacy"])
+    def test_hostile(self, payload: str, found: str, pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+        (tmp_path / "file.pth").write_bytes(pack(PAYLOADS[payload]))
+        text = self.message(tmp_path / "file.pth")
+        assert found in text or ("damaged" in text and pack is legacy)
+
+    @pytest.mark.parametrize(
+        ("name", "found"),
+        [
+            ("zip: storage-deflated", "compressed"),
+            ("zip: a-million-entries", "47,000,000 bytes where"),
+            ("zip: torchscript", "a TorchScript program"),
+            ("safetensors: header-of-50-MB", "its header should have 50,000,002 bytes"),
+            ("safetensors: layer-99999999", "unexpected: generator.style.99999999.weight"),
+            ("safetensors: network-of-2-to-the-51-pixels", "do not fit together"),
+            ("other: onnx", "an ONNX file"),
+        ],
+    )
+    def test_bombs(self, name: str, found: str, tmp_path: Path) -> None:
+        (tmp_path / "file.pth").write_bytes(dict(bombs())[name]())
+        begun = time.monotonic()
+        assert found in self.message(tmp_path / "file.pth")
+        assert time.monotonic() - begun < 2
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+    def test_pipe(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe.pth")
+        assert "is not a file" in self.message(tmp_path / "pipe.pth")
 
     @pytest.mark.parametrize(
         ("content", "found"),

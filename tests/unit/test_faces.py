@@ -52,10 +52,8 @@ def test_report_says_each_outcome() -> None:
     faces = Faces((face(outcome=Outcome("restored")), face(1, outside)), 100, 100, 2)
     first, one, two = describe(faces).splitlines()
     assert first == "2 faces found, 1 restored, 1 skipped"
-    assert one.startswith("#1 30×40 px at (10, 20) in picture 1") and one.endswith("restored")
-    assert two.startswith("#1 30×40 px at (10, 20) in picture 2, score 0.95") and two.endswith(
-        "skipped: it lies outside the picture"
-    )
+    assert one.startswith("#1 restored · 30×40 px at (10, 20) in picture 1")
+    assert two == "#1 skipped · 30×40 px at (10, 20) in picture 2 · score 0.95 · it lies outside the picture"
     assert describe(Faces((), 1, 1, 1)) == "no face found"
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from gpen.weights.convert import convert
 from gpen.weights.download import fetch
 from gpen.weights.locate import default_folders, find, locate
 from gpen.weights.record import record_path
+from tests.support.rogue import Rogue, head
 
 
 @dataclass
@@ -156,7 +159,7 @@ class TestFetch:
 
     def test_gpen(self, host: Host, tmp_path: Path) -> None:
         shapes = GPENConfig.released(256, 1, 0.5).official_shapes()
-        host.files["/file.pth"] = Served(saved({name: torch.randn(()).expand(s) for name, s in shapes.items()}))
+        host.files["/file.pth"] = Served(saved({name: torch.zeros(shape).half() for name, shape in shapes.items()}))
         release = replace(released("GPEN-BFR-256"), urls=(f"{host.url}/file.pth",))  # type: ignore[type-var]
         assert read_checkpoint(fetch(release, tmp_path)).config == release.config
         # The same file is no GPEN-BFR-512.
@@ -196,9 +199,8 @@ class TestFetch:
         with pytest.raises(Stop):
             fetch(release, folder, stop)
 
-    @pytest.mark.parametrize("etag", ['"one"', "", 'W/"weak"'])
-    def test_interrupt_and_resume(self, etag: str, host: Host, tmp_path: Path) -> None:
-        host.files["/file.pth"] = Served(WEIGHTS, etag=etag)
+    def test_interrupt_and_resume(self, host: Host, tmp_path: Path) -> None:
+        host.files["/file.pth"] = Served(WEIGHTS)
         self.interrupt(detector(host), tmp_path, 100_000)
         assert names(tmp_path) == ["finder.pth.part", "finder.pth.part.json"]
         assert find("finder.pth", {"gpen": [tmp_path]}) is None
@@ -208,6 +210,41 @@ class TestFetch:
         assert host.asked[1][1] == f"bytes={have}-"
         assert seen[0] == have
         assert names(tmp_path) == ["finder.pth", "finder.pth.json"]
+
+    @pytest.mark.parametrize("etag", ["", 'W/"weak"'])
+    def test_starts_again_where_nothing_tells_that_the_rest_belongs_to_it(
+        self, etag: str, host: Host, tmp_path: Path
+    ) -> None:
+        host.files["/file.pth"] = Served(WEIGHTS, etag=etag)
+        self.interrupt(detector(host), tmp_path, 100_000)
+        other = saved({"body.weight": torch.randn(300, 300)})
+        assert len(other) == len(WEIGHTS)
+        host.files["/file.pth"] = Served(other, etag=etag)
+        assert fetch(detector(host), tmp_path).read_bytes() == other
+        assert host.asked[1][1] is None
+
+    @pytest.mark.parametrize(
+        "note",
+        [
+            b"",
+            b"\xff\xfe",
+            b"[" * 100_000,
+            b"[1]",
+            b'{"url": 1}',
+            b'{"url": "URL", "validator": "a\\r\\nRange: bytes=0-", "total": 1000000}',
+            b'{"url": "URL", "validator": "\\u5b57", "total": 1000000}',
+            b'{"url": "URL", "validator": "x", "total": "many"}',
+            b'{"url": "URL", "validator": "x", "total": 5}',
+            b'{"url": "URL", "validator": "x", "total": 1' + b"0" * 5000 + b"}",
+            b'{"url": "URL", "validator": "x", "total": Infinity}',
+            b'{"url": "URL", "validator": ["x"], "total": 1000000}',
+        ],
+    )
+    def test_spoilt_note_beside_a_part(self, note: bytes, host: Host, tmp_path: Path) -> None:
+        host.files["/file.pth"] = Served(WEIGHTS)
+        self.interrupt(detector(host), tmp_path, 100_000)
+        (tmp_path / "finder.pth.part.json").write_bytes(note.replace(b"URL", detector(host).urls[0].encode()))
+        assert fetch(detector(host), tmp_path).read_bytes() == WEIGHTS
 
     def test_interrupt_at_the_very_end(self, host: Host, tmp_path: Path) -> None:
         host.files["/file.pth"] = Served(WEIGHTS)
@@ -250,6 +287,38 @@ class TestFetch:
     def test_redirect(self, host: Host, tmp_path: Path) -> None:
         host.files |= {"/file.pth": Served(b"", moved_to=f"{host.url}/there"), "/there": Served(WEIGHTS)}
         assert fetch(detector(host), tmp_path).read_bytes() == WEIGHTS
+
+    @pytest.mark.parametrize(
+        "location",
+        [
+            "http://[::1",
+            "https://[",
+            "http://127.0.0.1:port/",
+            "//",
+            "http://",
+            "https:///file",
+            "https://a..b/",
+            "\x01",
+        ],
+    )
+    def test_redirect_that_makes_no_sense_is_passed_over(self, location: str, host: Host, tmp_path: Path) -> None:
+        host.files |= {"/1": Served(b"", moved_to=location), "/2": Served(WEIGHTS)}
+        assert fetch(detector(host, "/1", "/2"), tmp_path).read_bytes() == WEIGHTS
+
+    @pytest.mark.parametrize(
+        "mirror", ["http://[::1", "https://", "模型", "http://127.0.0.1:1\n", "https://" + "a" * 70 + ".org"]
+    )
+    def test_mirror_that_makes_no_sense_is_passed_over(
+        self, mirror: str, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        host.files["/file.pth"] = Served(WEIGHTS)
+        monkeypatch.setenv("GPEN_MIRROR", mirror)
+        assert fetch(detector(host), tmp_path).read_bytes() == WEIGHTS
+
+    def test_mirror_in_other_letters(self, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        host.files["/%E6%A8%A1%E5%9E%8B/a%20b/finder.pth"] = Served(WEIGHTS)
+        monkeypatch.setenv("GPEN_MIRROR", f"{host.url}/模型/a%20b/")
+        assert fetch(replace(detector(host), urls=()), tmp_path).read_bytes() == WEIGHTS
 
     def test_two_at_once(self, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("gpen.weights.download.POLL", 0.01)
@@ -332,7 +401,7 @@ class TestFetchException:
 
     def test_wrong_shapes(self, host: Host, tmp_path: Path) -> None:
         shapes = GPENConfig.released(64, narrow=1 / 64).official_shapes()
-        tensors = {name: torch.zeros(()).expand(shape) for name, shape in shapes.items()}
+        tensors = {name: torch.zeros(shape) for name, shape in shapes.items()}
         host.files |= {"/small": Served(saved(tensors)), "/foreign": Served(WEIGHTS)}
         urls = (f"{host.url}/small", f"{host.url}/foreign")
         text = self.message(replace(RELEASES[0], urls=urls), tmp_path)
@@ -355,6 +424,87 @@ class TestFetchException:
         (tmp_path / "file").write_bytes(b"")
         host.files["/file.pth"] = Served(WEIGHTS)
         assert "cannot be written" in self.message(detector(host), tmp_path / "file" / "folder")
+
+
+class TestFetchFromARogue:
+    """Servers that say nothing, say it slowly, or do not stop."""
+
+    @pytest.fixture(autouse=True)
+    def direct(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    @pytest.mark.parametrize(
+        ("before", "seconds"),
+        [
+            pytest.param(b"", None, id="silent"),
+            pytest.param(b"", 0.05, id="dripping-head"),
+            pytest.param(head(content_length=1 << 20), None, id="silent-body"),
+            pytest.param(head(content_length=1 << 20) + bytes(1000), 0.05, id="dripping-body"),
+            pytest.param(head(transfer_encoding="chunked") + b"100000\r\n", 0.05, id="dripping-chunk"),
+            pytest.param(head(302, location="/there"), 0.05, id="dripping-redirect"),
+        ],
+    )
+    def test_cancel_takes_less_than_a_second(self, before: bytes, seconds: float | None, tmp_path: Path) -> None:
+        def answer(connection: socket.socket, asked: str) -> None:
+            connection.sendall(b"" if "/there" in asked else before)
+            if seconds is None:
+                rogue.over.wait(30)
+            else:
+                rogue.drip(connection, bytes(1000) if before and "/there" not in asked else head(x="y" * 1000), seconds)
+
+        cancelled = time.monotonic() + 0.5
+
+        def stop(done: int, total: int | None) -> None:
+            if time.monotonic() > cancelled:
+                raise Stop
+
+        with Rogue(answer) as rogue:
+            with pytest.raises(Stop):
+                fetch(Release("Finder", "finder.pth", "detector", "free", (rogue.url,)), tmp_path, stop)
+            assert time.monotonic() < cancelled + 1
+
+    @pytest.mark.parametrize("known", [{}, {"bytes": 1 << 20, "sha256": "0" * 64}], ids=["unknown", "published"])
+    @pytest.mark.parametrize(
+        "start",
+        [head(), head(content_length=1 << 50), head(206, content_range="bytes 0-1/2")],
+        ids=["no", "huge", "206"],
+    )
+    def test_body_without_end(
+        self, known: dict[str, Any], start: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def answer(connection: socket.socket, asked: str) -> None:
+            connection.sendall(start)
+            while not rogue.over.is_set():
+                connection.sendall(bytes(1 << 16))
+
+        monkeypatch.setattr("gpen.weights.download.MOST_BYTES", 2 << 20)
+        seen: list[int] = []
+        with Rogue(answer) as rogue:
+            release = Release("Finder", "finder.pth", "detector", "free", (rogue.url,), **known)
+            with pytest.raises(DownloadError, match=r"no end|another file|changed"):
+                fetch(release, tmp_path, lambda done, total: seen.append(done))
+        assert max(seen, default=0) <= 2 << 20
+        assert names(tmp_path) == []
+
+    def test_redirect_without_end(self, tmp_path: Path) -> None:
+        def answer(connection: socket.socket, asked: str) -> None:
+            if "/there" in asked:
+                connection.sendall(head(content_length=len(WEIGHTS)) + WEIGHTS)
+                return
+            connection.sendall(head(302, location="/there"))
+            while not rogue.over.is_set():
+                connection.sendall(bytes(1 << 16))
+
+        with Rogue(answer) as rogue:
+            fetch(Release("Finder", "finder.pth", "detector", "free", (rogue.url,)), tmp_path)
+        assert (tmp_path / "finder.pth").read_bytes() == WEIGHTS
+
+    def test_disk_without_room(self, host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        host.files["/file.pth"] = Served(WEIGHTS)
+        monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+        with pytest.raises(DownloadError, match=f"needs {len(WEIGHTS):,} bytes, and 1,000 are free"):
+            fetch(detector(host), tmp_path)
+        assert (tmp_path / "finder.pth.part").exists() is False
 
 
 class TestFind:
