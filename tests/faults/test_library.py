@@ -211,5 +211,5 @@ def test_calls(trials: Trials, tmp_path_factory: pytest.TempPathFactory) -> None
     """Pictures, boxes, masks, landmarks and settings over every public call."""
     path = write_small(tmp_path_factory.mktemp("models") / "small.safetensors")
     machine = type("Machine", (Calls,), {"model": gpen.load_model(path, device="cpu"), "trials": trials})
-    run_state_machine_as_test(machine, settings=settings(max_examples=of(6, 320), stateful_step_count=of(30, 50)))
+    run_state_machine_as_test(machine, settings=settings(max_examples=of(12, 320), stateful_step_count=of(30, 50)))
     trials.check(of(100, 10_000))
