@@ -37,10 +37,14 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=False, requires=["environment"])
 def tests(session: nox.Session) -> None:
-    """All tests; arguments after -- go to pytest. What people see is tested once more on the newest page."""
+    """All tests; arguments after -- go to pytest."""
     run(session, "pytest", *session.posargs)
-    if not session.posargs and not os.environ.get("COMFYUI_PATH"):
-        run(session, "pytest", "tests/browser", COMFYUI_FRONTEND=FRONTEND)
+
+
+@nox.session(python=False, requires=["environment"], default=False)
+def newest(session: nox.Session) -> None:
+    """The browser tests on the newest web page; arguments after -- go to pytest."""
+    run(session, "pytest", "tests/browser", *session.posargs, COMFYUI_FRONTEND=FRONTEND)
 
 
 @nox.session(python=False, requires=["environment"])

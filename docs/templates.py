@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from docs.pictures import portrait
+from docs.pictures import portrait, scaled
 from tools.blueprint import Blueprint, to_blueprint
 from tools.client import Client, Graph, Node, Pixels
 from tools.comfyui import CACHE, ROOT, Server, provide
@@ -88,9 +88,7 @@ def title(text: str) -> str:
 
 def person(name: str, side: int = 512) -> Callable[[], Pixels]:
     """An official portrait of the US Senate (public domain), the head filling more of it."""
-    return lambda: np.array(
-        Image.fromarray(portrait(f"us-senate/{name}.jpg", 1024)[60:760, 160:860]).resize((side,) * 2)
-    )
+    return lambda: scaled(portrait(f"us-senate/{name}.jpg", 1024)[60:760, 160:860], side)
 
 
 def damaged(picture: Callable[[], Pixels], shrunk: int = 4, quality: int = 50) -> Callable[[], Pixels]:

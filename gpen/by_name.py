@@ -10,7 +10,7 @@ from torch import Tensor
 from .errors import DetectorError, SettingError, advice_on_out_of_memory
 from .faces import detectors
 from .faces.detect import find_faces
-from .faces.detectors import DETECTORS, Detector, Place, needs_weights, on_cpu
+from .faces.detectors import DETECTORS, Detector, Place, on_cpu
 from .faces.face import Faces
 from .faces.passes import DetectSettings
 from .model.checkpoint import read_checkpoint
@@ -23,13 +23,6 @@ from .weights.catalogue import task_of
 from .weights.locate import Folders, find, locate
 
 log = logging.getLogger(__name__)
-
-DETECTOR_FILES = {
-    "retinaface_resnet50": "detection_Resnet50_Final",
-    "yunet": "face_detection_yunet_2023mar",
-    "retinaface_mobilenet0.25": "detection_mobilenet0.25_Final",
-}
-"""Detector → its name in the catalogue."""
 
 
 @advice_on_out_of_memory("to load the model", "choose precision fp16 or fp8, or a smaller model")
@@ -105,18 +98,24 @@ def open_detector(
     if name not in ("auto", *DETECTORS):
         raise SettingError.unknown("detector", name, ("auto", *DETECTORS))
     if name != "auto":
-        weights = None
-        if needs_weights(name):
-            weights = locate(DETECTOR_FILES[name], folders, download=download, on_progress=on_progress)
-        return detectors.open_detector(name, weights, place)
-    for candidate in DETECTORS[:-1]:
-        weights = find(DETECTOR_FILES[candidate], folders)
-        if weights:
+        file = DETECTORS[name].file
+        weights = file and locate(file, folders, download=download, on_progress=on_progress)
+        return detectors.open_detector(name, weights or None, place)
+    return _best_detector(folders, place)
+
+
+def _best_detector(folders: Folders | None, place: Place) -> Detector:
+    """The first one that is on disk and works."""
+    problem: DetectorError | None = None
+    for kind in DETECTORS.values():
+        weights = kind.file and find(kind.file, folders)
+        if weights or not kind.file:
             try:
-                return detectors.open_detector(candidate, weights, place)
+                return detectors.open_detector(kind.name, weights or None, place)
             except DetectorError as error:
-                log.warning("detector %s is passed over: %s", candidate, error)
-    return detectors.open_detector(DETECTORS[-1], None, place)
+                log.warning("detector %s is passed over: %s", kind.name, error)
+                problem = error
+    raise problem or DetectorError("there is no detector on disk")
 
 
 def open_parser(

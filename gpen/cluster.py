@@ -6,17 +6,19 @@ worker, a killed driver or a second run loses nothing and does nothing twice.
 """
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from .errors import SettingError
 from .folder.plan import Job, Plan
 from .folder.record import Record
 from .folder.run import FolderSettings, Restore, Result, restored, settings_of, skipped
-from .folder.store import Store
+from .folder.store import LocalStore, Store
+from .restorers.gpen import GPENModel
 
 LOCAL, AUTO = "local", "auto"
 JOBS_AT_ONCE = 4
@@ -68,11 +70,20 @@ def run_on_cluster(
     if not todo:
         return
     data = _connected(cluster)
-    of_name = {str(job.target): job for job in todo}
-    rows = [{"source": str(job.source), "target": str(job.target), "place": str(job.place)} for job in todo]
+    # Workers have working folders of their own.
+    there = (
+        [_elsewhere(plan.sources, job.source) for job in todo],
+        [_elsewhere(plan.targets, job.target) for job in todo],
+    )
+    of_name = dict(zip(there[1], todo, strict=True))
+    rows = [
+        {"source": source, "target": target, "place": str(job.place)}
+        for source, target, job in zip(*there, todo, strict=True)
+    ]
     workers = min(cluster.workers or _room(cluster), len(todo))
     blocks = max(workers, -(-len(todo) // JOBS_AT_ONCE))
-    task = _Task(plan.root, plan.sources, plan.targets, load, how, made_with, os.urandom(4).hex())
+    root = None if plan.root is None else PurePath(_elsewhere(plan.targets, plan.root))
+    task = _Task(root, plan.sources, plan.targets, load, how, made_with, os.urandom(4).hex())
     done = data.from_items(rows, override_num_blocks=blocks).map_batches(
         _Worker,
         fn_constructor_args=(task,),
@@ -85,6 +96,12 @@ def run_on_cluster(
         yield Result(job=of_name[row["target"]], **_from_row(row))
     record.read()
     record.tidy()
+
+
+def bytes_needed(model: GPENModel) -> int:
+    """The bytes of a card that a model takes with one face at work."""
+    weights = sum(weight.numel() * weight.element_size() for weight in model.network.parameters())
+    return weights + model.activation_bytes(1, "low" if model.memory == "low" else "normal")
 
 
 def gpu_share(needed: int, card: int) -> float:
@@ -144,6 +161,11 @@ COLUMNS = ("source", "target", "place")
 _FIELDS = ("kind", "why", "faces", "report", "lost", "seconds")
 
 
+def _elsewhere(store: Store, path: PurePath) -> str:
+    """A path as other processes know it."""
+    return str(Path(path).absolute()) if isinstance(store, LocalStore) else str(path)
+
+
 def _as_rows(results: list[Result]) -> dict[str, list[Any]]:
     """Results as columns of text and numbers: Arrow would make something else of lists of faces without a face."""
     columns: dict[str, list[Any]] = {"target": [str(result.job.target) for result in results]}
@@ -172,7 +194,7 @@ def _connected(cluster: ClusterSettings) -> Any:
                 address=None if here else cluster.address,
                 include_dashboard=False if here else None,
                 log_to_driver=False,
-                logging_level="ERROR",
+                logging_level=logging.ERROR,
             )
         except Exception as error:  # what it raises depends on how it fails
             raise SettingError(f"Ray cannot be reached at {cluster.address}: {error}") from error

@@ -2,7 +2,7 @@
 
 Needs nothing but Python itself. The pack is linked into `custom_nodes` (copied where the system allows no link), and
 what is missing is installed into that ComfyUI's own Python. Nothing that is there changes its version: neither torch
-nor numpy, nor any OpenCV, whose variants (headless, contrib) overwrite each other's files.
+nor numpy, nor any variant of OpenCV (headless, contrib).
 """
 
 import argparse
@@ -18,6 +18,9 @@ from typing import Any
 
 from .comfyui import PACK_NAME, ROOT, link_pack
 
+KEPT = ("torch", "torchvision", "torchaudio", "numpy")
+OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
+"""Variants of one package, which overwrite each other's files."""
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "benchmarks", "docs", "output", "tests", "training")
 # Asked in that Python: everything that is installed, and which of the modules can be found.
 ASK = """
@@ -62,10 +65,8 @@ def install(comfyui: Path, dry_run: bool) -> None:
     if not (comfyui / "main.py").is_file() or not (comfyui / "custom_nodes").is_dir():
         raise InstallError(f"{comfyui} is no ComfyUI: name the folder with its main.py and custom_nodes.")
     environment = python_of(comfyui)
-    cv2 = [name for name in environment.packages if name.startswith("opencv")]
-    kept = {name: environment.packages[name] for name in ("torch", "numpy", *cv2) if name in environment.packages}
     print(f"The Python of this ComfyUI: {environment.python}")
-    print("  left alone: " + ", ".join(f"{name} {version}" for name, version in kept.items()))
+    print("  left alone: " + ", ".join(f"{name} {version}" for name, version in kept_packages(environment).items()))
     # Before anything is changed: it may fail.
     missing = missing_packages(environment)
     target = comfyui / "custom_nodes" / PACK_NAME
@@ -100,10 +101,13 @@ def python_of(comfyui: Path) -> Environment:
 
 
 def missing_packages(environment: Environment) -> dict[str, str]:
-    """What pip would install for the pack, name → version, but for another OpenCV than the one that is there."""
+    """What pip would install for the pack, name → version: what is not there, and what the pack itself finds too old.
+
+    Whatever else is there stays, also where packages do not agree about it, as in environments that have grown.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         pins, report = Path(temporary, "installed.txt"), Path(temporary, "report.json")
-        pins.write_text("".join(f"{name}=={version}\n" for name, version in environment.packages.items()))
+        pins.write_text("".join(f"{name}=={version}\n" for name, version in kept_packages(environment).items()))
         given = ("--dry-run", "--quiet", "--report", str(report), "-c", str(pins), "-r", str(ROOT / "requirements.txt"))
         if run_pip(environment, "install", *given).returncode:
             raise InstallError(
@@ -111,9 +115,19 @@ def missing_packages(environment: Environment) -> dict[str, str]:
                 "Bring ComfyUI and its packages up to date first. Nothing was changed."
             )
         entries = json.loads(report.read_text(encoding="utf-8"))["install"]
-    found = {entry["metadata"]["name"].lower(): entry["metadata"]["version"] for entry in entries}
-    has_cv2 = "cv2" in environment.modules
-    return {name: version for name, version in found.items() if not (has_cv2 and name.startswith("opencv"))}
+    # One OpenCV is enough, whatever the variant is called.
+    stays = OPENCV if "cv2" in environment.modules else ()
+    return {
+        name: entry["metadata"]["version"]
+        for entry in entries
+        if (name := entry["metadata"]["name"].lower()) not in stays
+        and (entry["requested"] or name not in environment.packages)
+    }
+
+
+def kept_packages(environment: Environment) -> dict[str, str]:
+    """What other packages have to fit, name → version."""
+    return {name: environment.packages[name] for name in (*KEPT, *OPENCV) if name in environment.packages}
 
 
 def run_pip(environment: Environment, *arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -102,7 +102,9 @@ class Placed:
         self._tops: list[float] = []
         self._lefts: list[list[float]] = []
         """Of each row, where its columns begin."""
-        missing = set(self.nodes) - {entry.id for row in rows for column in row for entry in column if _is_node(entry)}
+        missing = set(self.nodes) - {
+            entry.id for row in rows for column in row for entry in column if isinstance(entry, Node)
+        }
         if missing:
             raise ValueError(f"nodes without a place: {sorted(missing)}")
         top = 0.0
@@ -142,7 +144,9 @@ class Placed:
 
     def _led(self, index: int, row: Row) -> Iterator[tuple[int, int]]:
         """The outputs, as (node id, slot), of which a wire runs along the top of a row."""
-        columns = {int(entry.id): column for column, entries in enumerate(row) for entry in entries if _is_node(entry)}
+        columns = {
+            int(entry.id): column for column, entries in enumerate(row) for entry in entries if isinstance(entry, Node)
+        }
         seen: set[tuple[int, int]] = set()
         for _, source, slot, target, *_ in self.links:
             direct = source in columns and columns[source] + 1 == columns.get(target)
@@ -202,10 +206,6 @@ class Placed:
         for link in stops:
             last = max(point["id"] for point in points if link[0] in point["linkIds"])
             ends.append({"id": link[0], "parentId": last})
-
-
-def _is_node(entry: Node | Note) -> bool:
-    return isinstance(entry, Node)
 
 
 def node_entry(node: Node, info: dict[str, Any]) -> dict[str, Any]:

@@ -16,13 +16,18 @@ from torch.utils.data import Dataset
 
 from gpen.errors import PictureError
 
-from .degrade import Picture, degrade
+from .degrade import LUMINANCE, Picture, degrade
+from .tone import group_of, skin_tone
 
 SIZE = 256
 """Side of the crops that the network restores."""
 MARGIN = 32
 """What a stored crop shows more on each side, so that it can be turned and shifted without an empty border."""
 CACHE = Path(".cache/training")
+
+GREY_SHARE = 0.08
+"""How often a picture is black and white."""
+MOST_SHOWN = 2.5
 
 SPLITS = ("training", "validation", "held-out")
 
@@ -58,7 +63,7 @@ def centre(crop: npt.NDArray[np.uint8]) -> Picture:
 
 
 def augment(crop: npt.NDArray[np.uint8], rng: np.random.Generator) -> Picture:
-    """A stored crop, a little turned, scaled, shifted and recoloured, and mirrored half of the time."""
+    """A stored crop, a little turned, scaled, shifted, relit and recoloured, and mirrored half of the time."""
     side = crop.shape[0]
     angle, scale = rng.normal(0, 3), rng.uniform(0.92, 1.1)
     matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle, scale)
@@ -70,10 +75,24 @@ def augment(crop: npt.NDArray[np.uint8], rng: np.random.Generator) -> Picture:
     )
     picture = picture.astype(np.float32) / 255
     gain = rng.uniform(0.9, 1.1) * rng.uniform(0.95, 1.05, 3)
-    picture = np.clip(picture * gain.astype(np.float32), 0, 1) ** np.float32(rng.uniform(0.85, 1.2))
-    if rng.random() < 0.05:
-        picture[:] = picture.mean(axis=2, keepdims=True)
+    # A lamp to one side.
+    y, x = np.mgrid[-1 : 1 : len(picture) * 1j, -1 : 1 : len(picture) * 1j]
+    slope = rng.normal(0, 0.08, 2)
+    gain = gain * (1 + slope[0] * x + slope[1] * y)[:, :, None]
+    picture = np.clip(picture * gain.astype(np.float32), 0, 1) ** np.float32(rng.uniform(0.8, 1.25))
+    if rng.random() < GREY_SHARE:
+        picture[:] = (picture @ LUMINANCE)[:, :, None]
     return picture
+
+
+def balanced(crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """How often each person should be shown, as a share of all (N,): skin tones of `tone.GROUPS` equally often, but
+    nobody more than `MOST_SHOWN` times as often as without."""
+    groups = np.array([group_of(skin_tone(centre(crop))) for crop in crops])
+    names, counts = np.unique(groups, return_counts=True)
+    often = {name: min(MOST_SHOWN, len(crops) / len(names) / count) for name, count in zip(names, counts, strict=True)}
+    shares = np.array([often[group] for group in groups])
+    return shares / shares.sum()
 
 
 class Pairs(Dataset[tuple[Tensor, Tensor]]):
@@ -84,13 +103,17 @@ class Pairs(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(self, crops: npt.NDArray[np.uint8], seed: int, length: int):
         self.crops, self.seed, self.length = crops, seed, length
+        self.until = np.cumsum(balanced(crops))
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, n: int) -> tuple[Tensor, Tensor]:
         epoch, place = divmod(n, len(self.crops))
-        person = np.random.default_rng([self.seed, epoch]).permutation(len(self.crops))[place]
+        order = np.random.default_rng([self.seed, epoch])
+        # Evenly spaced places along everybody's shares: in an epoch everybody comes as often as they should, nearly.
+        places = (order.random() + order.permutation(len(self.crops))) / len(self.crops)
+        person = min(int(np.searchsorted(self.until, places[place])), len(self.crops) - 1)
         rng = np.random.default_rng([self.seed, epoch, int(place)])
         picture = augment(self.crops[person], rng)
         return to_tensor(degrade(picture, rng.random(), rng)), to_tensor(picture)

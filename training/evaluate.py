@@ -1,168 +1,241 @@
 """Figures and pictures of a checkpoint on people it never saw: `python -m training.evaluate`.
 
-Everyone of the held-out tenth is damaged with a fixed seed at three strengths, the thirds of what training covers.
-The model is compared with its input and with OpenCV's classical filters. For each strength a filter gets the settings
-that are best *on these very pictures*, which favours the filters: the model never saw them.
+Everyone of the held-out tenth is damaged once by each recipe of `exam.py`, which training never uses. The model is
+compared with its input and with OpenCV's classical filters. A filter is chosen for each damage on some of *these very
+pictures*, which favours the filters: the model never saw them.
 """
 
 import argparse
-import itertools
 import json
-from collections.abc import Callable, Iterator
-from functools import partial
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+import torch
+from skimage.metrics import structural_similarity
+from torch import Tensor
 from tqdm import tqdm
 
 import gpen
 
-from .data import CACHE, centre, load_crops, to_picture, to_tensor
-from .degrade import STRENGTHS, Picture, degrade
+from .classical import Restorer, best_filter
+from .data import CACHE, centre, load_crops
+from .degrade import LUMINANCE, Picture
+from .exam import DAMAGES, damaged
 from .export import WEIGHTS
-
-Restorer = Callable[[Picture], Picture]
-Score = tuple[float, float]
-"""PSNR in dB (higher is better), SSIM (up to 1): the mean over people."""
+from .identity import Identity
+from .losses import FaceFeatures
+from .places import BOX
+from .tone import GROUPS, group_of, skin_tone
 
 RESULTS = Path(__file__).parents[1] / "docs/preview"
-SHEET_PEOPLE = 3
+SHEETS = CACHE / "evaluation"
+WORST = 10
+"""People on each contact sheet."""
+SHOWN = 3
+"""People in each row of the pictures that are published."""
+TUNED_ON = 6
+"""Every so-manieth person decides which filter is best."""
+SAME = 90.0
+"""PSNR in dB of a picture that did not change, so that means stay finite."""
 
 
-def damaged(picture: Picture, person: int, strength: str) -> Picture:
-    """The one damaged picture of a person at a strength."""
-    rng = np.random.default_rng([2021, person, list(STRENGTHS).index(strength)])
-    return degrade(picture, rng.uniform(*STRENGTHS[strength]), rng)
+@dataclass(frozen=True)
+class Score:
+    """How near a picture is to the original."""
+
+    psnr: float
+    """Of the face's box, dB."""
+    ssim: float
+    """Of the face's box."""
+    psnr_crop: float
+    """Of the whole crop, dB."""
+    ssim_crop: float
+    features: float
+    """Distance of what a face detector sees, eyes and mouth no more than the rest; 0 is the same."""
+    identity: float
+    """Distance of dlib's face embeddings; NaN where dlib is not installed."""
+    colour: float
+    """The largest difference of two channels anywhere, 0..255: what a grey picture should have none of."""
 
 
-def score(restored: list[Picture], originals: list[Picture]) -> Score:
-    """Mean PSNR and SSIM (Gaussian window of σ = 1.5 as in Wang et al. 2004, mean of the colour channels)."""
-    pairs = list(zip(originals, restored, strict=True))
-    psnr = [peak_signal_noise_ratio(original, picture, data_range=1) for original, picture in pairs]
-    ssim = [
-        structural_similarity(
-            original,
-            picture,
-            channel_axis=2,
-            data_range=1,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
-        for original, picture in pairs
-    ]
-    return float(np.mean(psnr)), float(np.mean(ssim))
+class Judge:
+    """Scores pictures of one person after the other."""
+
+    def __init__(self, face_features: Path):
+        self.features = FaceFeatures(face_features)
+        try:
+            self.identity = Identity()
+        except ImportError as missing:
+            print(f"no identity distances: {missing}")
+            self.identity = None
+
+    def __call__(self, original: Picture, pictures: Sequence[Picture]) -> list[Score]:
+        left, top, right, bottom = (round(edge * len(original)) for edge in BOX)
+        box = np.s_[top:bottom, left:right]
+        nan = [float("nan")] * len(pictures)
+        identities = self.identity.distances(original, *pictures) if self.identity else nan
+        batch = torch.stack([_tensor(picture) for picture in pictures])
+        features = self.features.distance(batch, _tensor(original)[None].expand_as(batch), weighted=False).tolist()
+        return [
+            Score(
+                _psnr(picture[box], original[box]),
+                _ssim(picture[box], original[box]),
+                _psnr(picture, original),
+                _ssim(picture, original),
+                distance,
+                identity,
+                float(np.ptp(picture, axis=2).max() * 255),
+            )
+            for picture, distance, identity in zip(pictures, features, identities, strict=True)
+        ]
 
 
-def filters() -> Iterator[tuple[str, Restorer]]:
-    """Every classical filter that is tried, with what it is called in the table."""
-    for strength, colour in itertools.product((1, 2, 4, 7, 12), (3, 10)):
-        yield f"non-local means h={strength} hColor={colour}", partial(_non_local_means, strength, colour)
-    for sigma_colour, sigma_space in itertools.product((0.04, 0.08, 0.12, 0.2, 0.3), (1.5, 3, 5, 8)):
-        yield (
-            f"bilateral sigmaColor={sigma_colour} sigmaSpace={sigma_space}",
-            partial(_bilateral, sigma_colour, sigma_space),
-        )
+def _psnr(picture: Picture, original: Picture) -> float:
+    return float(min(SAME, -10 * np.log10(np.square(picture.astype(np.float64) - original).mean() + 1e-12)))
 
 
-def _non_local_means(strength: float, colour: float, picture: Picture) -> Picture:
-    pixels = np.ascontiguousarray((picture[:, :, ::-1] * 255).round().astype(np.uint8))
-    return cv2.fastNlMeansDenoisingColored(pixels, None, strength, colour)[:, :, ::-1].astype(np.float32) / 255
+def _ssim(picture: Picture, original: Picture) -> float:
+    """Gaussian window of σ = 1.5 as in Wang et al. 2004, mean of the colour channels."""
+    how = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    return float(structural_similarity(original, picture, channel_axis=2, data_range=1, **how))
 
 
-def _bilateral(sigma_colour: float, sigma_space: float, picture: Picture) -> Picture:
-    return cv2.bilateralFilter(picture, -1, sigma_colour, sigma_space)
-
-
-def best_filter(pictures: list[Picture], originals: list[Picture], bar: tqdm) -> tuple[str, Score]:
-    """The filter of the highest mean PSNR on exactly these pictures."""
-    tried: list[tuple[str, Restorer, float]] = []
-    for name, restore in filters():
-        restored = [restore(picture) for picture in pictures]
-        errors = [np.square(a - b).mean() for a, b in zip(restored, originals, strict=True)]
-        tried.append((name, restore, float(-10 * np.log10(errors).mean())))
-        bar.update()
-    name, restore, _ = max(tried, key=lambda entry: entry[2])
-    return name, score([restore(picture) for picture in pictures], originals)
+def _tensor(picture: Picture) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float() * 2 - 1
 
 
 def model_restorer(file: Path) -> Restorer:
     """The checkpoint as people run it, in float32."""
     model = gpen.load_model(file, precision="fp32", device="cpu")
-    return lambda picture: to_picture(model(to_tensor(picture)[None])[0])
+    return lambda picture: model.restore(torch.from_numpy(picture)[None])[0].numpy()
 
 
-def sheet(file: Path, rows: dict[str, list[tuple[Picture, Picture, Picture]]]) -> None:
-    """Damaged | restored | original of a few people, one row a strength, with labels."""
-    lines = []
-    for strength, people in rows.items():
-        line = np.hstack([np.hstack(pictures) for pictures in people])
-        bgr = (line[:, :, ::-1] * 255).round().astype(np.uint8)
-        lines.append(np.vstack([_caption(strength, bgr.shape[1]), bgr]))
-    coded = cv2.imencode(".jpg", np.vstack(lines), [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
-    file.write_bytes(coded.tobytes())
+def mean(scores: Sequence[Score]) -> Score:
+    """Value by value."""
+    return Score(*np.mean([astuple(score) for score in scores], axis=0).tolist())
 
 
-def _caption(strength: str, width: int) -> npt.NDArray[np.uint8]:
-    strip = np.full((28, width, 3), 255, np.uint8)
-    text = f"{strength}: damaged | restored | original"
-    cv2.putText(strip, text, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
-    return strip
-
-
-def markdown(figures: dict[str, dict[str, dict[str, float | str]]], people: int) -> str:
-    """The table of the model card."""
+def markdown(figures: dict[str, dict[str, Score]], filters: dict[str, str], groups: dict[str, dict[str, float]]) -> str:
+    """The tables of the model card."""
     lines = [
-        f"{people} people who were never trained on; mean PSNR (dB) / SSIM:",
-        "",
-        "| strength | damaged input | best classical filter | this model | over input | over filter |",
-        "|---|---|---|---|---|---|",
+        "| damage | input → model, dB | gain | best filter | SSIM | whole crop | features | identity |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for strength, row in figures.items():
-        cells = [f"{row[name]['psnr']:.2f} / {row[name]['ssim']:.3f}" for name in ("input", "filter", "model")]
-        gains = [f"{row['model']['psnr'] - row[name]['psnr']:+.2f} dB" for name in ("input", "filter")]  # type: ignore[operator]
-        lines.append(f"| {' | '.join([strength, *cells, *gains])} |")
-    chosen = [f"{strength}: {row['filter']['name']}" for strength, row in figures.items() if "name" in row["filter"]]
-    return "\n".join([*lines, "", f"Best filters: {'; '.join(chosen)}.", ""])
+    for damage, row in figures.items():
+        before, after, filtered = row["input"], row["model"], row["filter"]
+        known = damage != "clean"
+        cells = [
+            damage,
+            f"{before.psnr:.2f} → {after.psnr:.2f}" if known else f"{after.psnr:.2f}",
+            f"{after.psnr - before.psnr:+.2f}" if known else "",
+            f"{filtered.psnr - before.psnr:+.2f}" if known else "",
+            f"{before.ssim:.3f} → {after.ssim:.3f}",
+            f"{after.psnr_crop - before.psnr_crop:+.2f}" if known else f"{after.psnr_crop:.2f}",
+            f"{after.features / before.features - 1:+.0%}" if known else f"{after.features:.3f}",
+            f"{before.identity:.3f} → {after.identity:.3f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", f"| skin tone | people | {' | '.join(next(iter(groups.values())))} |"]
+    lines.append("|---" * (lines[-1].count("|") - 1) + "|")
+    for group, row in groups.items():
+        people = row["people"]
+        lines.append(f"| {group} | {people:.0f} | {' | '.join(f'{v:+.2f}' for k, v in row.items() if k != 'people')} |")
+    grey = figures["grey"]["model"].colour if "grey" in figures else float("nan")
+    chosen = "; ".join(f"{damage}: {name}" for damage, name in filters.items() if damage != "clean")
+    lines += ["", f"Colour in a grey picture: {grey:.1f} of 255 (mean of the largest).", "", f"Best filters: {chosen}."]
+    return "\n".join([*lines, ""])
 
 
-def main() -> None:
+def sheet(rows: dict[str, list[tuple[Picture, Picture, Picture]]], across: int) -> bytes:
+    """Damaged | restored | original of some people, `across` of them side by side, under their labels, as a JPEG."""
+    lines = []
+    for label, people in rows.items():
+        blank = [np.ones_like(people[0][0])] * 3
+        people = [*people, *[blank] * (-len(people) % across)]
+        width = 0
+        strips = []
+        for first in range(0, len(people), across):
+            line = np.hstack([np.hstack(pictures) for pictures in people[first : first + across]])
+            strips.append((line[:, :, ::-1] * 255).round().astype(np.uint8))
+            width = line.shape[1]
+        lines += [_caption(f"{label}: damaged | restored | original", width), *strips]
+    return cv2.imencode(".jpg", np.vstack(lines), [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
+
+
+def _caption(text: str, width: int) -> Picture:
+    strip = np.full((28, width, 3), 255, np.uint8)
+    return cv2.putText(strip, text, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    shared = Path(os.environ.get("SHARED", "../shared"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--cache", type=Path, default=CACHE, help="where `prepare` left the crops")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the table and the sheet")
-    parser.add_argument("--split", default="held-out", choices=("held-out", "validation"))
-    settings = parser.parse_args()
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the tables and two pictures")
+    parser.add_argument("--sheets", type=Path, default=SHEETS, help="folder for the contact sheets of the worst")
+    parser.add_argument(
+        "--face-features",
+        type=Path,
+        default=shared / "weights/detection_mobilenet0.25_Final.pth",
+        help="RetinaFace's weights, for the distance of what a face detector sees",
+    )
+    parser.add_argument("--split", default="held-out", choices=("held-out", "validation", "training"))
+    parser.add_argument("--people", type=int, help="so many of them only, for a quick look")
+    settings = parser.parse_args(arguments)
 
     names, crops = load_crops(settings.cache, settings.split)
-    originals = [centre(crop) for crop in crops]
-    restore = model_restorer(settings.weights)
-    figures, rows = {}, {}
-    with tqdm(total=len(STRENGTHS) * len(list(filters())), desc="filters", unit="setting") as bar:
-        for strength in STRENGTHS:
-            pictures = [damaged(original, i, strength) for i, original in enumerate(originals)]
-            restored = [restore(picture) for picture in pictures]
-            name, filtered = best_filter(pictures, originals, bar)
-            scores = {"input": score(pictures, originals), "filter": filtered, "model": score(restored, originals)}
-            figures[strength] = {key: {"psnr": psnr, "ssim": ssim} for key, (psnr, ssim) in scores.items()}
-            figures[strength]["filter"]["name"] = name
-            step = len(names) // SHEET_PEOPLE
-            rows[strength] = list(zip(pictures, restored, originals, strict=True))[::step][:SHEET_PEOPLE]
-    mean = {
-        key: {unit: float(np.mean([row[key][unit] for row in figures.values()])) for unit in ("psnr", "ssim")}
-        for key in ("input", "filter", "model")
-    }
-    figures["mean"] = mean
+    chosen_people = np.linspace(0, len(names) - 1, min(settings.people or len(names), len(names))).round().astype(int)
+    people = {int(i): centre(crops[i]) for i in chosen_people}
+    tones = [group_of(skin_tone(person)) for person in people.values()]
+    restore, judge = model_restorer(settings.weights), Judge(settings.face_features)
+    figures: dict[str, dict[str, Score]] = {}
+    chosen: dict[str, str] = {}
+    gains: dict[str, np.ndarray] = {}
+    usual: dict[str, list[tuple[Picture, Picture, Picture]]] = {}
+    worst: dict[str, list[tuple[Picture, Picture, Picture]]] = {}
+    for damage in tqdm(DAMAGES, unit="damage"):
+        originals = [_grey(person) if damage == "grey" else person for person in people.values()]
+        pictures = [damaged(person, i, damage) for i, person in people.items()]
+        restored = [restore(picture) for picture in pictures]
+        chosen[damage], restore_filtered = best_filter(pictures[::TUNED_ON], originals[::TUNED_ON])
+        filtered = [restore_filtered(picture) for picture in pictures]
+        versions = list(zip(pictures, restored, filtered, strict=True))
+        scores = [judge(original, three) for original, three in zip(originals, versions, strict=True)]
+        before, after, simple = (list(column) for column in zip(*scores, strict=True))
+        figures[damage] = {"input": mean(before), "model": mean(after), "filter": mean(simple)}
+        gains[damage] = np.array([a.psnr - b.psnr for a, b in zip(after, before, strict=True)])
+        triples = list(zip(pictures, restored, originals, strict=True))
+        worst[damage] = [triples[i] for i in np.argsort(gains[damage], kind="stable")[:WORST]]
+        usual[damage] = triples[:: max(1, len(people) // SHOWN)][:SHOWN]
 
-    table = markdown(figures, len(names))
-    print(table)
+    groups = {
+        group: {"people": float(tones.count(group))}
+        | {damage: float(gain[np.array(tones) == group].mean()) for damage, gain in gains.items() if damage != "clean"}
+        for group in GROUPS
+        if group in tones
+    }
+    table = markdown(figures, chosen, groups)
+    print(f"{len(people)} people\n\n{table}")
     settings.output.mkdir(parents=True, exist_ok=True)
-    (settings.output / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    settings.sheets.mkdir(parents=True, exist_ok=True)
+    plain = {damage: {kind: asdict(score) for kind, score in row.items()} for damage, row in figures.items()}
+    everything = {"people": len(people), "damages": plain, "filters": chosen, "groups": groups}
+    (settings.output / "figures.json").write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
     (settings.output / "figures.md").write_text(table, encoding="utf-8")
-    sheet(settings.output / "before-after.jpg", rows)
+    (settings.output / "before-after.jpg").write_bytes(sheet(usual, SHOWN))
+    failures = {damage: triples[:SHOWN] for damage, triples in worst.items()}
+    (settings.output / "failures.jpg").write_bytes(sheet(failures, SHOWN))
+    for damage, triples in worst.items():
+        (settings.sheets / f"worst-{damage}.jpg").write_bytes(sheet({damage: triples}, 2))
+
+
+def _grey(picture: Picture) -> Picture:
+    return np.repeat((picture @ LUMINANCE)[:, :, None], 3, axis=2)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Write a run's averaged weights as a checkpoint that any GPEN loader reads: `python -m training.export`."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -23,11 +24,11 @@ METADATA = {
 }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, default=CACHE / "run", help="folder of the training run")
     parser.add_argument("--output", type=Path, default=WEIGHTS)
-    settings = parser.parse_args()
+    settings = parser.parse_args(arguments)
 
     state = torch.load(settings.run / "checkpoint.pt", map_location="cpu", weights_only=True)
     official = {name: tensor.half() for name, tensor in to_official(CONFIG, state["average"]).items()}

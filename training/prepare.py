@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -18,13 +19,13 @@ from gpen.image.picture import to_uint8
 from .data import CACHE, MARGIN, SIZE, SPLITS, save_crops, split_of
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     shared = Path(os.environ.get("SHARED", "../shared"))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=Path, default=shared / "faces", help="folder of portraits, searched deeply")
     parser.add_argument("--detector-weights", type=Path, default=shared / "weights/face_detection_yunet_2023mar.onnx")
     parser.add_argument("--cache", type=Path, default=CACHE)
-    settings = parser.parse_args()
+    settings = parser.parse_args(arguments)
 
     detector = open_detector("yunet", settings.detector_weights)
     files = sorted(settings.faces.rglob("*.jpg"))
@@ -35,7 +36,8 @@ def main() -> None:
         height, width = picture.shape[:2]
         small = (width * 3 // 8, height * 3 // 8)
         pixels = cv2.resize(to_uint8(picture), small, interpolation=cv2.INTER_AREA).astype(np.uint8)
-        found = Faces(tuple(detector(pixels, 0.8)), *small, 1).scaled_to(width, height)
+        (faces,) = detector(pixels[None], 0.8)
+        found = Faces(tuple(faces), *small, 1).scaled_to(width, height)
         if not found.faces:
             skipped.append(file.stem)
             continue

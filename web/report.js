@@ -72,6 +72,7 @@ function box() {
   inner.style.cssText = `position: absolute; inset: 0; overflow: auto; box-sizing: border-box; padding: ${EDGE / 2}px 8px;
     border-radius: 6px; background: var(--comfy-input-bg, #222); color: var(--input-text, #ddd);
     font: 11px/${LINE}px sans-serif; user-select: text; cursor: text; overflow-wrap: anywhere;`;
+  // In Nodes 2.0 the wheel scrolls it once it has the focus, as it does the page's own widgets.
   inner.tabIndex = 0;
   inner.dataset.captureWheel = "true";
   inner.addEventListener("wheel", (event) => {

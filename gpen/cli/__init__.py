@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import GPENError
+from ..version import __version__
 from . import convert, models, prune, restore, verify
 from .report import UNUSABLE, one_line
 
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("gpen", description="Repair damaged faces in pictures with GPEN.")
+    parser.add_argument("--version", action="version", version=f"gpen {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (restore, models, convert, prune, verify):
         command.add(commands)

@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..by_name import load_model, open_detector, open_parser
+from ..cluster import ClusterSettings, bytes_needed, gpu_share, run_on_cluster
 from ..errors import SettingError
 from ..faces.detectors import DETECTORS
 from ..faces.face import Faces
@@ -67,6 +68,7 @@ def add(commands: Any) -> None:
         "--inpaint-mask", metavar="FILE", type=Path, help="for an inpainting model: a picture, white where it fills in"
     )
     _add_files(command)
+    _add_cluster(command)
     command.add_argument("--offline", action="store_true", help="never download")
     command.add_argument("--verbose", "-v", action="store_true", help="say what became of each face")
     model = command.add_argument_group("the model")
@@ -81,6 +83,23 @@ def add(commands: Any) -> None:
     )
     for kind, title in SETTINGS.items():
         add_settings(command, title, kind)
+
+
+def _add_cluster(command: argparse.ArgumentParser) -> None:
+    cluster = command.add_argument_group("many machines")
+    cluster.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        default="",
+        help="with Ray: local starts it here, auto joins the one that is here",
+    )
+    cluster.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="processes (default: what there is room for)"
+    )
+    cluster.add_argument("--worker-cpus", type=float, default=1, metavar="N", help="processors of each (default: 1)")
+    cluster.add_argument(
+        "--worker-gpus", type=float, metavar="SHARE", help="of a card, for each (default: what the model needs)"
+    )
 
 
 def _add_files(command: argparse.ArgumentParser) -> None:
@@ -114,7 +133,24 @@ def run(said: argparse.Namespace) -> int:
     made_with = _made_with(said, settings)
     if said.dry_run:
         return _dry_run(said, plan, made_with)
-    fetching = {"download": not said.offline, "on_progress": bar("model", unit="B")}
+    # Here as well where workers will load it: it is fetched once, and what is wrong with it is said at once.
+    model, restored = _loaded(said, settings, quiet=False)
+    if said.clip:
+        return _clip(plan.jobs, restored, said)
+    how = _how(said, grey=False if model.task.name == "colorization" else None)
+    if said.cluster:
+        run_all = partial(run_on_cluster, plan, _loader(said, settings), cluster=_cluster(said, bytes_needed(model)))
+    else:
+        run_all = partial(folder.run, plan, restored)
+    results = _run(run_all(settings=made_with, how=how, overwrite=said.overwrite), plan, said.verbose)
+    if said.report:
+        write_report(said.report, results, plan.left_out, made_with, started)
+    return _summary(results, plan)
+
+
+def _loaded(said: argparse.Namespace, settings: dict[type[Settings], Any], quiet: bool) -> tuple[GPENModel, Restore]:
+    """The model, and what restores a picture with it."""
+    fetching = {"download": not said.offline, "on_progress": None if quiet else bar("model", unit="B")}
     model = load_model(
         said.model,
         precision=said.precision,
@@ -125,14 +161,25 @@ def run(said: argparse.Namespace) -> int:
     )
     # (1, H, W); resized to each picture
     mask = None if said.inpaint_mask is None else read_picture(said.inpaint_mask).rgb.mean(dim=3)
-    restored = _whole(said, model, mask) if said.aligned else _found(said, model, mask, settings, fetching)
-    if said.clip:
-        return _clip(plan.jobs, restored, said)
-    how = _how(said, grey=False if model.task.name == "colorization" else None)
-    results = _run(folder.run(plan, restored, made_with, how, overwrite=said.overwrite), plan, said.verbose)
-    if said.report:
-        write_report(said.report, results, plan.left_out, made_with, started)
-    return _summary(results, plan)
+    return model, _whole(said, model, mask) if said.aligned else _found(said, model, mask, settings, fetching)
+
+
+def _loader(said: argparse.Namespace, settings: dict[type[Settings], Any]) -> Callable[[], Restore]:
+    """What a worker of a cluster loads what restores a picture with; it works in another folder."""
+    paths = {name: getattr(said, name) for name in ("model", "inpaint_mask")}
+    there = {name: str(Path(path).absolute()) for name, path in paths.items() if path and Path(path).exists()}
+    return partial(_load, argparse.Namespace(**{**vars(said), **there}), settings)
+
+
+def _load(said: argparse.Namespace, settings: dict[type[Settings], Any]) -> Restore:
+    return _loaded(said, settings, quiet=True)[1]
+
+
+def _cluster(said: argparse.Namespace, needed: int) -> ClusterSettings:
+    """How the work is shared out; `needed` are the bytes of a card that a model and its work take."""
+    card = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else 0
+    gpus = said.worker_gpus if said.worker_gpus is not None else gpu_share(needed, card) if card else 0
+    return ClusterSettings(said.cluster, said.workers, said.worker_cpus, gpus)
 
 
 def _plan(said: argparse.Namespace) -> Plan:

@@ -4,8 +4,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..errors import SettingError
-from .face import Box
+from .face import Box, Face
 
 FURTHEST = 4.0
 """How far from its picture's corner a place may lie, in sides of the picture: beyond, it is a slip, or of another
@@ -14,6 +16,15 @@ MOST_FACES = 1000
 """In one picture: each is looked at by the detector."""
 MOST_PIXELS = 1e6
 """Of a picture's side."""
+
+# Two boxes show one face where they share more than this of what both cover,
+SAME_FACE = 0.4
+# where one lies in the other but for a part: a part of a face taken for a face,
+INSIDE = 0.75
+# or where they share more than this of the smaller one, and its landmarks are those of the other but for this part of
+# its width. Of two heads, one before the other, the landmarks are half a face apart.
+SHARED = 0.3
+SAME_LANDMARKS = 0.35
 
 
 class GivenBox(NamedTuple):
@@ -128,3 +139,31 @@ def overlap(one: Box, other: Box) -> float:
     """How far two boxes are the same, 0..1: what they share of what both cover."""
     common = common_area(one, other)
     return common / max(area(one) + area(other) - common, 1e-9)
+
+
+def distinct(best_first: Iterable[Face]) -> list[Face]:
+    """The faces of one picture, without those that show the same one as a better face does; `MOST_FACES` at most."""
+    faces = list(best_first)
+    boxes = np.array([face.box for face in faces]).reshape(-1, 4)
+    landmarks = np.array([face.landmarks for face in faces]).reshape(-1, 5, 2)
+    left_over = np.arange(len(faces))
+    kept: list[Face] = []
+    while len(left_over) and len(kept) < MOST_FACES:
+        best, left_over = left_over[0], left_over[1:]
+        kept.append(faces[best])
+        same = _same(boxes[best], landmarks[best], boxes[left_over], landmarks[left_over])
+        left_over = left_over[~same]
+    return kept
+
+
+def _same(box: np.ndarray, landmarks: np.ndarray, boxes: np.ndarray, all_landmarks: np.ndarray) -> np.ndarray:
+    """Which of `boxes` (N, 4) with landmarks (N, 5, 2) show the same face as one box; (N,) of bool."""
+    sides = (np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])).clip(min=0)
+    common = sides.prod(1)
+    own, others = (box[2:] - box[:2]).prod(), (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    of_smaller = common / np.minimum(own, others).clip(min=1e-9)
+    of_both = common / (own + others - common).clip(min=1e-9)
+    width = np.minimum(box[2] - box[0], boxes[:, 2] - boxes[:, 0])
+    apart = np.linalg.norm(all_landmarks - landmarks, axis=2).mean(1)
+    agree = (of_smaller > SHARED) & (apart < SAME_LANDMARKS * width)
+    return (of_both > SAME_FACE) | (of_smaller > INSIDE) | agree

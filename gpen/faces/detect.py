@@ -11,7 +11,7 @@ from ..image.picture import as_rgb, to_uint8
 from ..options import settled
 from ..progress import Progress
 from .boxes import read_boxes
-from .detectors import Detector
+from .detectors.kind import Detector
 from .face import Face, Faces
 from .passes import DetectSettings, look_into, look_through
 from .sharpness import sharpness
@@ -42,7 +42,7 @@ def find_faces(
     boxes that are none.
     """
     settings = settled(DetectSettings, settings, changes)
-    threshold = settings.threshold or detector.threshold
+    threshold = settings.threshold or detector.kind.threshold
     picture = as_rgb(picture)
     frames, height, width, _ = picture.shape
     given = None if boxes is None else read_boxes(boxes, frames, width, height)

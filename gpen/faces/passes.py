@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -10,9 +11,10 @@ import numpy.typing as npt
 
 from ..image.tiles import faded_tiles
 from ..options import Settings, option
-from .boxes import GivenBox, area, common_area, overlap
-from .detectors import Detector, Pictures
+from .boxes import GivenBox, distinct, overlap
+from .detectors.kind import Detector, Pictures
 from .face import Box, Face, Faces, Outcome
+from .second_look import UPRIGHT_BONUS, log_odds, look_again
 
 Pixels = npt.NDArray[np.uint8]
 """(H, W, 3) RGB"""
@@ -35,12 +37,11 @@ TILE = 1024
 TILE_OVERLAP = 192
 # For faces that the picture's edge cuts: its last pixels are continued for this part of its shorter side.
 EDGE_PADDING = 0.2
-# In two passes, boxes of which one covers the other by more than this are the same face.
-SAME_FACE = 0.5
-# A detector takes a face that lies on its side for an upright one, with landmarks that are wrong, and is less sure of
-# it (YuNet 0.84, MTCNN at most 0.997) than of the face turned upright (0.93; 19 of 20 portraits over 0.998). So passes
-# are compared, by the logarithm of the odds; a turned one must be surer by this.
-UPRIGHT_BONUS = 0.5
+# Faces that are too large for the detector are looked for in a copy whose long side is this, a margin around it
+# included: without one, a face that fills the picture to its edges is missed. So its face is 240 pixels wide at most,
+# which every detector sees, and sees best.
+SMALL_COPY = 360
+SMALL_COPY_PADDING = 0.25
 # Inside a given box there is a face: it is looked at this large, and with less doubt.
 FACE_IN_BOX = 160
 THRESHOLD_IN_BOX = 0.3
@@ -98,7 +99,8 @@ def look_through(pictures: Pictures, detector: Detector, threshold: float, setti
     def upright(pictures: Pictures) -> Found:
         return _passes(pictures, detector, threshold, settings)
 
-    return _all_ways_up(pictures, upright) if settings.rotated else upright(pictures)
+    found = _all_ways_up(pictures, upright) if settings.rotated else upright(pictures)
+    return look_again(pictures, found, detector)
 
 
 def look_into(pixels: Pixels, given: GivenBox, detector: Detector, threshold: float, settings: DetectSettings) -> Face:
@@ -133,17 +135,24 @@ def look_into(pixels: Pixels, given: GivenBox, detector: Detector, threshold: fl
         landmarks = MEAN_FACE * [right - left, bottom - top] + [left, top]
         outcome = Outcome("found", "landmarks guessed from its box")
         return Face(0, given.box, landmarks, given.score, outcome=outcome)
+    ((best,),) = look_again(pixels[None], [[best]], detector)
     return replace(best, box=given.box)
 
 
 def _passes(pictures: Pictures, detector: Detector, threshold: float, settings: DetectSettings) -> Found:
     scale = _scale(pictures.shape[1:3], settings.size)
-    found = _at_scale(pictures, scale, detector, threshold)
+    looks = [_at_scale(pictures, scale, detector, threshold)]
     if settings.edges:
-        found = _merged_each(found, _beyond_edges(pictures, scale, detector, threshold))
+        looks.append(_beyond_edges(pictures, scale, detector, threshold))
     if settings.tiny_faces:
-        found = _merged_each(found, _in_tiles(pictures, max(1.0, TINY_ZOOM * scale), detector, threshold))
-    return found
+        looks.append(_in_tiles(pictures, max(1.0, TINY_ZOOM * scale), detector, threshold))
+    if math.isfinite(detector.kind.largest_face):
+        looks.append(_in_small_copy(pictures, detector, threshold))
+    return [_surest(chain(*of_picture)) for of_picture in zip(*looks, strict=True)]
+
+
+def _surest(faces: Iterable[Face]) -> list[Face]:
+    return distinct(sorted(faces, key=lambda face: -face.score))
 
 
 def _scale(height_width: tuple[int, ...], size: str) -> float:
@@ -162,13 +171,35 @@ def _at_scale(pictures: Pictures, scale: float, detector: Detector, threshold: f
     height, width = pictures.shape[1:3]
     if scale != 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        pictures = np.stack([np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8) for pixels in pictures])
+        pictures = np.stack([_resized(pixels, size) for pixels in pictures])
     looked_at = pictures.shape[2], pictures.shape[1]
+    largest = detector.kind.largest_face
     return [
-        list(Faces(tuple(face for face in faces if face.problem is None), *looked_at, 1).scaled_to(width, height))
+        _rescaled([face for face in faces if face.problem is None and face.size <= largest], looked_at, (width, height))
         for faces in detector(pictures, threshold)
     ]
+
+
+def _resized(pixels: Pixels, width_height: tuple[int, int]) -> Pixels:
+    how = cv2.INTER_AREA if width_height[0] < pixels.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(pixels, width_height, interpolation=how), np.uint8)
+
+
+def _in_small_copy(pictures: Pictures, detector: Detector, threshold: float) -> Found:
+    """The large faces, and those that fill their picture."""
+    height, width = pictures.shape[1:3]
+    scale = min(1.0, SMALL_COPY / ((1 + 2 * SMALL_COPY_PADDING) * max(height, width)))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = np.stack([_resized(pixels, size) for pixels in pictures])
+    pad = round(SMALL_COPY_PADDING * max(size))
+    padded = np.pad(small, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="edge")
+    found = [[_moved(face, -pad, -pad) for face in faces] for faces in _at_scale(padded, 1.0, detector, threshold)]
+    return [_rescaled(faces, size, (width, height)) for faces in found]
+
+
+def _rescaled(faces: list[Face], size: tuple[int, int], picture_size: tuple[int, int]) -> list[Face]:
+    """Faces found in a copy of the picture, in pixels of the picture; sizes are width and height."""
+    return list(Faces(tuple(faces), *size, 1).scaled_to(*picture_size))
 
 
 def _beyond_edges(pictures: Pictures, scale: float, detector: Detector, threshold: float) -> Found:
@@ -192,7 +223,8 @@ def _in_tiles(pictures: Pictures, scale: float, detector: Detector, threshold: f
         cut = np.ascontiguousarray(pictures[:, top : tile[3], left : tile[2]])
         here = [[_moved(face, left, top) for face in faces] for faces in _at_scale(cut, scale, detector, threshold)]
         whole = [[face for face in faces if not _is_cut(face.box, tile, sides)] for faces in here]
-        found = _merged_each(found, whole)
+        for faces, more in zip(found, whole, strict=True):
+            faces += more
     return found
 
 
@@ -209,20 +241,19 @@ def _is_cut(box: Box, tile: tuple[int, int, int, int], height_width: tuple[int, 
 
 
 def _all_ways_up(pictures: Pictures, upright: Callable[[Pictures], Found]) -> Found:
-    """What is found in pictures as they are and turned by 90°, 180° and 270°; of a face seen twice, the surer one."""
+    """What is found in pictures as they are and turned by 90°, 180° and 270°; of a face seen twice, the surer one.
+
+    A detector takes a face that lies on its side for an upright one, with landmarks that are wrong, and is less sure of
+    it (YuNet 0.84, MTCNN at most 0.997) than of the face turned upright (0.93; 19 of 20 portraits over 0.998).
+    """
     height, width = pictures.shape[1:3]
-    seen = [[(_log_odds(face.score) + UPRIGHT_BONUS, face) for face in faces] for faces in upright(pictures)]
+    seen = [[(log_odds(face.score) + UPRIGHT_BONUS, face) for face in faces] for faces in upright(pictures)]
     for quarters in (1, 2, 3):
         turned = upright(np.ascontiguousarray(np.rot90(pictures, quarters, axes=(1, 2))))
         for scored, faces in zip(seen, turned, strict=True):
-            scored += [(_log_odds(face.score), _turned_back(face, quarters, height, width)) for face in faces]
+            scored += [(log_odds(face.score), _turned_back(face, quarters, height, width)) for face in faces]
     surest_first = [sorted(scored, key=lambda one: -one[0]) for scored in seen]
-    return [_merged([], (face for _, face in scored)) for scored in surest_first]
-
-
-def _log_odds(score: float) -> float:
-    score = min(max(score, 1e-9), 1 - 1e-9)
-    return math.log(score / (1 - score))
+    return [distinct(face for _, face in scored) for scored in surest_first]
 
 
 def _turned_back(face: Face, quarters: int, height: int, width: int) -> Face:
@@ -249,17 +280,3 @@ def _turned_back(face: Face, quarters: int, height: int, width: int) -> Face:
 def _moved(face: Face, x: float, y: float) -> Face:
     left, top, right, bottom = face.box
     return replace(face, box=(left + x, top + y, right + x, bottom + y), landmarks=face.landmarks + np.array([x, y]))
-
-
-def _merged_each(found: Found, more: Found) -> Found:
-    return [_merged(*both) for both in zip(found, more, strict=True)]
-
-
-def _merged(found: list[Face], more: Iterable[Face]) -> list[Face]:
-    """Faces of one pass, and those of the next that are none of them."""
-    merged = list(found)
-    for face in more:
-        shares = (common_area(face.box, other.box) / min(area(face.box), area(other.box)) for other in merged)
-        if all(share <= SAME_FACE for share in shares):
-            merged.append(face)
-    return merged

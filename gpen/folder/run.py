@@ -124,7 +124,7 @@ def remaining(plan: Plan, settings: Mapping[str, Any], how: FolderSettings, *, o
 
 def settings_of(settings: Mapping[str, Any], how: FolderSettings) -> str:
     """The fingerprint of all that a result depends on."""
-    return fingerprint({**settings, "quality": how.quality, "grey": how.grey})
+    return fingerprint({**settings, "quality": how.quality})  # grey follows from the model
 
 
 def restore_one(job: Job, data: bytes, restore: Restore, how: FolderSettings) -> Done:

@@ -1,5 +1,7 @@
 """Checks at the door: what comes in as a picture or a mask, and what goes on from there."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -9,16 +11,20 @@ from torch import Tensor
 from ..errors import PictureError, SettingError
 from .given import GivenPicture, as_tensor
 
+# Sharp filters overshoot white by a tenth or two; a picture in 0..255 that stays below this is black.
+LARGEST_VALUE = 2.0
+
 
 def as_rgb(picture: GivenPicture) -> Tensor:
     """Pictures (B, H, W, C), C being 1 (grey), 3 (RGB) or 4 (RGB and alpha) → (B, H, W, 3) float32 on the CPU.
 
     Arrays of numpy, Pillow's pictures and picture files are taken as well; see `as_tensor`.
 
-    Values are taken as they are, 0..1 expected; alpha is dropped, and comes back by `with_alpha_of`. A float32 RGB
-    picture on the CPU is returned itself.
+    Alpha is dropped, and comes back by `with_alpha_of`. What an upscaler's sharp filter left a little below 0 or above
+    1 is clipped. A float32 RGB picture in 0..1 on the CPU is returned itself.
 
-    Raises `PictureError` for another shape or type, for a picture without pixels, and for values that are not finite.
+    Raises `PictureError` for another shape or type, for a picture without pixels, and for values that are not finite or
+    far above 1: those of 0..255 would come out white.
     """
     picture = as_tensor(picture)
     if picture.ndim != 4 or picture.shape[3] not in (1, 3, 4):
@@ -31,18 +37,29 @@ def as_rgb(picture: GivenPicture) -> Tensor:
     if 0 in picture.shape[1:3]:
         raise PictureError(f"the picture has no pixels: its shape is {list(picture.shape)}")
     picture = picture.detach().to("cpu", torch.float32)
-    # The sum of finite pixels is finite (or, of absurd ones, not: then each is looked at): many times faster.
-    if not picture.sum().isfinite() and not picture.isfinite().all():
+    picture = _in_range(picture) if len(picture) else picture
+    return picture[..., :3] if picture.shape[3] > 1 else picture.expand(-1, -1, -1, 3)
+
+
+def _in_range(picture: Tensor) -> Tensor:
+    least, most = (float(value) for value in picture.aminmax())  # NaN where there is one
+    if not math.isfinite(least) or not math.isfinite(most):
         bad = [frame for frame in range(len(picture)) if not picture[frame].isfinite().all()]
         raise PictureError(
             f"the picture has NaN or infinite values (frame {bad[0]} of {len(picture)}, {len(bad)} affected); "
             "the step before it went wrong, often a VAE decoded in half precision"
         )
-    return picture[..., :3] if picture.shape[3] > 1 else picture.expand(-1, -1, -1, 3)
+    if most > LARGEST_VALUE:
+        raise PictureError(
+            f"expected a picture with values in 0..1, and this one has values up to {most:.4g}; divide it by 255 where "
+            "white is 255, and bring one of high dynamic range to 0..1 before"
+        )
+    return picture.clamp(0, 1) if least < 0 or most > 1 else picture
 
 
-def with_alpha_of(given: Tensor, result: Tensor) -> Tensor:
+def with_alpha_of(given: GivenPicture, result: Tensor) -> Tensor:
     """What was made (B, H, W, 3) of pictures (B, H, W, C), with their alpha as it was; itself where they have none."""
+    given = as_tensor(given)
     return result if given.shape[3] < 4 else torch.cat([result, given[..., 3:].detach().to(result)], dim=3)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..image.tint import is_of_one_tint
+
 # ITU-R BT.601, as in official code, OpenCV's grey and JPEG.
 LUMINANCE = (0.299, 0.587, 0.114)
 # Below half a grey level, a mask that was blurred somewhere on its way is no mask.
@@ -58,12 +60,28 @@ def with_luminance(picture: Tensor, wanted: Tensor) -> Tensor:
     return (wanted + chroma * room.amin(dim=-1, keepdim=True).clamp(0, 1)).clamp(0, 1)
 
 
+def relit(picture: Tensor, wanted: Tensor) -> Tensor:
+    """A picture (..., 3) with its very chroma at another luminance (..., 1), as far as 0..1 leaves room for it."""
+    chroma = picture - luminance(picture)
+    low, high = -chroma.amin(dim=-1, keepdim=True), 1 - chroma.amax(dim=-1, keepdim=True)
+    return torch.minimum(torch.maximum(wanted, low), high) + chroma
+
+
 def _as_it_is(picture: Tensor, mask: Tensor | None) -> Tensor:
     return picture
 
 
 def _as_it_came(picture: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
     return output
+
+
+def _in_its_tint(picture: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
+    """The result; of a picture that is grey or of one tint, as a sepia print, its luminance alone."""
+    results = [
+        relit(before, luminance(after)) if is_of_one_tint(before.numpy()) else after
+        for before, after in zip(picture, output, strict=True)
+    ]
+    return torch.stack(results) if results else output
 
 
 def _grey(picture: Tensor, mask: Tensor | None) -> Tensor:
@@ -91,7 +109,7 @@ def _filled_in(picture: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
-        Task("restoration", _as_it_is, _as_it_came, in_tiles=True),
+        Task("restoration", _as_it_is, _in_its_tint, in_tiles=True),
         Task("colorization", _grey, _coloured),
         Task("inpainting", _with_white, _filled_in, takes_mask=True),
         # It makes a face of a map of its parts. Official code feeds and reads it in 0..1 (its `is_norm=False`).

@@ -2,7 +2,7 @@
 
 Each face is done on its own rectangle instead of the whole frame. The masks "box" and "official" are composed as
 official code does: where faces overlap the larger mask wins, because their squares hold parts of each other. "oval" and
-"parse" are faces themselves: the nearer (larger) one is drawn over the other.
+"parse" are faces themselves: the nearer (larger) one is seen, and the other beside it.
 
 One thing always differs: official code samples a crop that shrinks bilinearly, and smooths it with [1 2 1] where the
 face is smaller than 100 pixels. We smooth by as much as the crop shrinks: about the same for GPEN-512 at that limit,
@@ -35,6 +35,8 @@ from .settings import PasteSettings
 BAND_ROWS = 256
 # What a mask shows less of is not done: half a grey level, of white on black.
 LEAST_SHARE = 1 / 512
+# Over so much of a nearer face's crop, beside its mask, the face behind it fades in.
+FADE_BEHIND = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,16 +144,27 @@ def paste_frame(
     if MASKS[settings.mask].nearer_wins:
         # Of two that are as near, the one found first is drawn last.
         pending.sort(key=lambda pair: (width_of(pair[1]), -pair[0].number))
-    masks = [None if mask is None else mask.numpy() for mask in (allowed, texture)]
-    for done, (face, crop) in enumerate(pending, 1):
-        if _changes_something(face, crop):
-            # The same grain at every run, and another one in each frame of a clip.
-            job = Job(crop, face.weight, settings, picture.numpy(), *masks, seed=face.key)
-            _paste(job, _mask(job, parser), image.numpy(), shares.numpy())
+    limits = [None if mask is None else mask.numpy() for mask in (allowed, texture)]
+    jobs = [
+        _job(face, crop, settings, picture.numpy(), limits) if _changes_something(face, crop) else None
+        for face, crop in pending
+    ]
+    masks = [None if job is None else _mask(job, parser) for job in jobs]
+    for done, (job, mask) in enumerate(zip(jobs, masks, strict=True), 1):
+        if job is not None and mask is not None:
+            nearer = zip(jobs[done:], masks[done:], strict=True) if MASKS[settings.mask].nearer_wins else ()
+            free = _not_hidden(job, mask, [(one.crop, shape) for one, shape in nearer if one and shape is not None])
+            _paste(job, mask, free, image.numpy(), shares.numpy())
         if on_progress:
             on_progress(done, len(pending))
     # A mask of 1 shows `strength` of the restored face; the rest is the face as it was.
     return image, shares.mul_(settings.strength)
+
+
+def _job(face: Face, crop: Crop, settings: PasteSettings, picture: Pixels, limits: list[Shape | None]) -> Job:
+    replaced = face.outcome.kind == "replaced"
+    # The same grain at every run, and another one in each frame of a clip.
+    return Job(crop, face.weight, settings, picture, *limits, seed=face.key, replaced=replaced)
 
 
 def _mask(job: Job, parser: Parser | None) -> Shape:
@@ -159,6 +172,39 @@ def _mask(job: Job, parser: Parser | None) -> Shape:
     settings = job.settings
     mask = mask_of(job.crop, settings.mask, settings.parts, settings.grow, settings.feather, parser)
     return mask * np.float32(job.weight)
+
+
+def _not_hidden(job: Job, mask: Shape, nearer: Sequence[tuple[Crop, Shape]]) -> Shape | None:
+    """(H, W) in 0..1: where no nearer face is before this one, or None where none meets it.
+
+    Beside a nearer face it fades in, so that there is no seam. Otherwise the soft edge of the nearer one would show it
+    as a ghost of the restored face behind.
+    """
+    hw = job.picture.shape[:2]
+    place = _touched(mask > LEAST_SHARE, job.crop.crop_to_picture, hw)
+    free: Shape | None = None
+    for crop, shape in nearer:
+        fade = max(2.0, FADE_BEHIND * width_of(crop))
+        other = _touched(shape > LEAST_SHARE, crop.crop_to_picture, hw)
+        left, top, right, bottom = _common(
+            place, (*(round(v - fade) for v in other[:2]), *(round(v + fade) for v in other[2:]))
+        )
+        if right <= left or bottom <= top:
+            continue
+        # Their whole neighbourhood is looked at: what hides the face may lie just beside its place.
+        reach = round(fade) + 1
+        wide = max(left - reach, 0), max(top - reach, 0), min(right + reach, hw[1]), min(bottom + reach, hw[0])
+        hidden = warped(shape, crop.crop_to_picture, wide) > 0
+        away = cv2.distanceTransform((~hidden).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        if free is None:
+            free = np.ones(hw, np.float32)
+        here = free[wide[1] : wide[3], wide[0] : wide[2]]
+        np.minimum(here, (away - 1) / np.float32(fade), out=here)
+    return None if free is None else free.clip(0, 1)
+
+
+def _common(one: Place, other: Place) -> Place:
+    return max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
 
 
 def _is_restored(face: Face) -> bool:
@@ -173,15 +219,15 @@ def _changes_something(face: Face, crop: Crop) -> bool:
     return width_of(crop) >= 1 and not np.array_equal(pixels_of(crop.before), pixels_of(crop.after))
 
 
-def _paste(job: Job, mask: Shape, image: Pixels, shares: Shape) -> None:
-    """Draw a face into `image` (H, W, 3) and its mask into `shares` (H, W)."""
+def _paste(job: Job, mask: Shape, free: Shape | None, image: Pixels, shares: Shape) -> None:
+    """Draw a face into `image` (H, W, 3) and its mask into `shares` (H, W), where `free` (H, W) lets it be seen."""
     kind, matrix = MASKS[job.settings.mask], job.crop.crop_to_picture
     place = left, top, right, bottom = _touched(mask > (LEAST_SHARE if kind.nearer_wins else 0), matrix, shares.shape)
     if right <= left or bottom <= top:
         return
     pasted, opacity = _to_paste(job, mask, shares.shape)
     region = as_mask(job.crop.paste_region, torch.from_numpy(job.picture)[None])
-    limits = [limit for limit in (job.allowed, None if region is None else region[0].numpy()) if limit is not None]
+    limits = [one for one in (job.allowed, None if region is None else region[0].numpy(), free) if one is not None]
     finish = Finish(job, pasted, place)
     for band in range(top, bottom, BAND_ROWS):
         rows = slice(band, min(band + BAND_ROWS, bottom))
@@ -200,6 +246,7 @@ def _paste(job: Job, mask: Shape, image: Pixels, shares: Shape) -> None:
         weight = share * opacity
         blend *= cv2.merge([weight, weight, weight])
         blend += under
+        np.clip(blend, 0, 1, out=blend)  # sums of numbers in 0..1 are off by their rounding
         # Many times faster than NumPy's assignment with a mask; it writes into the array that it is given.
         cv2.copyTo(blend, covered.view(np.uint8), image[here])
         cv2.copyTo(share_after, covered.view(np.uint8), share_before)

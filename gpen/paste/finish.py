@@ -9,16 +9,17 @@ from torch import Tensor
 
 from ..faces.face import Crop
 from ..image.grain import grain, grain_levels, missing_grain
-from ..image.noise import blockiness, flat_level, luminance, noise_level
+from ..image.noise import luminance
 from ..image.warp import Matrix, Pixels, scale_of, smoothed
-from .detail import TEXTURE_SIGMA, beyond_crop, kept_detail, texture_change
+from .detail import Noise, kept_detail, own_detail
 from .masks import MASKS, Shape
 from .settings import PasteSettings
 from .skin import skin_mask
 
-# Noise is measured in a window of at most so many pixels each way; that of detail in one that holds little but face.
+# Noise is measured in a window of at most so many pixels each way.
 WINDOW = 768
-DETAIL_WINDOW = 256
+# In 0..1: nobody sees a difference of colour this small.
+SAME_CHROMA = 0.25 / 255
 
 Place = tuple[int, int, int, int]
 """left, top, right, bottom of a rectangle of the picture, in whole pixels"""
@@ -40,6 +41,8 @@ class Job:
     texture: Shape | None
     """(H, W): whose own texture stays"""
     seed: tuple[int, int]
+    replaced: bool = False
+    """Whether another tool made what is pasted: what it took away is to stay away."""
 
 
 class Finish:
@@ -49,32 +52,24 @@ class Finish:
         crop, settings = job.crop, job.settings
         self.job, self.pasted, self.place = job, pasted, place
         self.matrix, self.scale = crop.crop_to_picture, scale_of(crop.crop_to_picture)
-        self.sigma = max(0.8, TEXTURE_SIGMA * width_of(crop))
         # The official mask is for who wants the official picture, and the detail of what is filled in is to go.
-        official = MASKS[settings.mask].as_official
-        self.detail = settings.large_faces == "keep detail" and not official and crop.paste_region is None
-        self.texture = settings.skin < 1 or job.texture is not None
-        self.grain = settings.grain > 0
+        own = crop.paste_region is None and not job.replaced
+        self.detail = settings.large_faces == "keep detail" and not MASKS[settings.mask].as_official and own
+        self.texture = (settings.skin < 1 and own) or job.texture is not None
+        window_place = middle(place, WINDOW)
+        self.relit = _is_relit(pixels_of(crop.before), pixels_of(crop.latest))
         self.margin = 0
-        if self.detail:
-            left, top, right, bottom = detail_place = middle(place, DETAIL_WINDOW)
-            # Of luminance alone: colour that fine is not seen, and compressed pictures have none.
-            self.crop = luminance(smoothed(pixels_of(crop.before), 1 / self.scale))
-            self.margin = max(self.margin, round(5 * max(1.0, self.scale)) + 2)
-            again = warped(self.crop, self.matrix, detail_place)
-            beyond = beyond_crop(luminance(job.picture[top:bottom, left:right]), again, self.scale)
-            self.detail_noise = flat_level(beyond)
-        left, top, right, bottom = window_place = middle(place, WINDOW)
-        window = job.picture[top:bottom, left:right]
-        if self.texture:
-            self.margin = max(self.margin, round(6 * self.sigma))
-            plane = luminance(window)
-            self.noise = noise_level(plane)
-            # From clean to a compression whose blocks are seen: those would be laid over the skin as its texture.
-            self.trust = float(np.clip((1.6 - blockiness(plane)) / 0.4, 0, 1))
-            self.skin = skin_mask(pixels_of(crop.latest), crop.template) * (1 - settings.skin)
+        if self.detail or self.texture:
+            self.margin = round(5 * max(1.0, self.scale)) + 2
+            self.noise = Noise.of(luminance(_part(job.picture, window_place)))
+            before = pixels_of(crop.before)
+            self.crop = luminance(smoothed(before, 1 / self.scale))
+            self.amount = self._amount(1 - settings.skin if own else 0)
+            kept = own_detail(before, pasted, self.noise, self.scale) * self.amount
+            self.pasted = pasted + kept[..., None]
+        self.grain = settings.grain > 0
         if self.grain:
-            levels = (grain_levels(luminance(x)) for x in (window, self._kept(window_place)))
+            levels = (grain_levels(luminance(x)) for x in (_part(job.picture, window_place), self._kept(window_place)))
             self.levels = [level * settings.grain for level in missing_grain(*levels)]
 
     def band(self, rows: slice) -> Pixels:
@@ -86,25 +81,48 @@ class Finish:
             height, width, _ = blend.shape
             noise = grain(height, width, self.levels, (*self.job.seed, rows.start))
             blend += noise[..., None]
-        return np.ascontiguousarray(blend)
+        return np.clip(blend, 0, 1)
+
+    def _amount(self, of_skin: float) -> Shape:
+        """How much of its own detail each place of the crop keeps, (S, S) in 0..1; `of_skin` is that of skin."""
+        crop = self.job.crop
+        skin = skin_mask(pixels_of(crop.latest), crop.template)
+        amount = 1 - (1 - of_skin) * skin if self.detail else of_skin * skin
+        if self.job.texture is not None:
+            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            marked = cv2.warpAffine(self.job.texture, self.matrix, (crop.size, crop.size), flags=flags)
+            amount = np.maximum(amount, marked)
+        return amount
 
     def _kept(self, place: Place) -> Pixels:
-        left, top, right, bottom = place
-        picture = self.job.picture[top:bottom, left:right]
         blend = warped(self.pasted, self.matrix, place)
-        added: list[Shape] = []
-        if self.texture:
-            amount = warped(self.skin, self.matrix, place)
-            if self.job.texture is not None:
-                amount = np.maximum(amount, self.job.texture[top:bottom, left:right])
-            amount *= np.float32(self.trust)
-            added.append(texture_change(picture, blend, self.noise, self.sigma) * amount)
-        if self.detail:
-            crop = warped(self.crop, self.matrix, place)
-            added.append(kept_detail(picture, crop, blend, self.detail_noise, self.scale))
-        for plane in added:
-            blend += cv2.merge([plane, plane, plane])
-        return blend
+        if self.detail or self.texture:
+            again = warped(self.crop, self.matrix, place)
+            detail = kept_detail(_part(self.job.picture, place), again, blend, self.noise, self.scale)
+            if not self.detail:
+                detail *= warped(self.amount, self.matrix, place)
+            blend += cv2.merge([detail, detail, detail])
+        return _relit(_part(self.job.picture, place), blend) if self.relit else blend
+
+
+def _chroma(pixels: Pixels) -> Pixels:
+    return pixels - luminance(pixels)[..., None]
+
+
+def _is_relit(before: Pixels, after: Pixels) -> bool:
+    """Whether the luminance of a crop (S, S, 3) is all that was changed, as of one that is grey or of one tint."""
+    return float(np.abs(_chroma(after) - _chroma(before)).max()) < SAME_CHROMA
+
+
+def _relit(picture: Pixels, blend: Pixels) -> Pixels:
+    """The luminance of `blend` with the very chroma of the picture, both (H, W, 3), as far as 0..1 leaves room."""
+    chroma = _chroma(picture)
+    return np.clip(luminance(blend), -chroma.min(axis=2), 1 - chroma.max(axis=2))[..., None] + chroma
+
+
+def _part(picture: Pixels, place: Place) -> Pixels:
+    left, top, right, bottom = place
+    return picture[top:bottom, left:right]
 
 
 def middle(place: Place, most: int) -> Place:

@@ -52,7 +52,7 @@ class PasteSettings(Settings):
         advanced=True,
     )
     skin: float = option(
-        1.0,
+        0.3,
         "How smooth skin becomes. 1: as the network makes it. Less lays the picture's own fine texture over the skin "
         "(0.3 looks natural); noise and compression blocks are kept out.",
         low=0,

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import Self
 
-from ..errors import SettingError
+from ..errors import CheckpointError, SettingError
 from ..model import ops as casting_ops
 from ..model.checkpoint import Checkpoint
 from ..model.layout import converted
@@ -125,14 +125,14 @@ class GPENModel:
         """Aligned faces (B, S, S, 3) in 0..1 → the same faces restored, in 0..1, on the CPU.
 
         A fourth channel is an inpaint mask. Raises `SettingError` where less detail than "full" is
-        asked for, and the network has nothing to show by then.
+        asked for, and the network has nothing to show by then, `CheckpointError` where it gives NaN or infinity.
         """
         task = self.task
         crops, mask = crops[..., :3], is_inpainted(crops[..., 3:]).float() if crops.shape[3] == 4 else None
         x = task.prepare(crops, mask).movedim(3, 1)
         if (side := self.network.config.input_size) != self.size:
             x = F.interpolate(x, (side, side), mode="area")
-        restored = (self(x * task.span + task.black).cpu() - task.black) / task.span
+        restored = (self._finite(self(x * task.span + task.black).cpu()) - task.black) / task.span
         if restored.shape[3] != self.size:
             # How much of the picture an octave adds is the training's choice; some networks add all of it in the last.
             if restored.std((2, 3)).mean() < crops.std((1, 2)).mean() / 4:
@@ -143,6 +143,18 @@ class GPENModel:
             # Like any other result, in the crop's own pixels.
             restored = F.interpolate(restored, (self.size, self.size), mode="bicubic")
         return task.finish(crops, restored.clamp(0, 1).movedim(1, 3), mask)
+
+    def _finite(self, output: Tensor) -> Tensor:
+        """What the network gave. Raises `CheckpointError` where that is no picture."""
+        # The sum of finite numbers is finite (or, of absurd ones, not: then each is looked at): many times faster.
+        if output.sum().isfinite() or output.isfinite().all():
+            return output
+        bits = str(self.dtype).removeprefix("torch.")
+        advice = "" if self.dtype == torch.float32 else f"it ran in {bits}: load it with precision fp32; if it stays, "
+        raise CheckpointError(
+            f"{self.name} made NaN or infinite values of a face; {advice}the file is damaged or no finished training: "
+            "fetch it again"
+        )
 
 
 def build_network(checkpoint: Checkpoint, precision: Precision, ops: Any = casting_ops) -> GPEN:

@@ -44,7 +44,7 @@ def left_out(film: Film, target: Path) -> tuple[str, ...]:
     with open_film(film.path) as source:
         kept = _kept(source, codecs_of(MUXERS[target.suffix.lower()]))
         for stream in source.streams:
-            if stream in kept or stream == pictures_of(source):
+            if stream in kept or stream == pictures_of(source) or _tells_chapters(stream):
                 continue
             if stream.type == "audio":
                 raise SettingError(
@@ -64,6 +64,11 @@ def _kept(source: Any, known: frozenset[str]) -> list[Any]:
         for stream in source.streams
         if stream != main and stream.type in ("audio", "subtitle", "video") and _codec(stream) in known
     ]
+
+
+def _tells_chapters(stream: Any) -> bool:
+    """Whether a stream only says what the chapters are called, as .mp4 and .mov do; they are written anyway."""
+    return stream.type == "data" and stream.metadata.get("handler_name") == "SubtitleHandler" and not _codec(stream)
 
 
 def _codec(stream: Any) -> str:

@@ -127,5 +127,5 @@ def _finished(work: Work, window: Window, index: int, faces: list[Face]) -> Any:
     frame, pixel_format = window.frame(index), work.encoding.pixel_format
     if all(face.crop is None for face in faces):
         return unchanged(frame, pixel_format)
-    image, shares = paste_frame(window.picture(index), faces, work.paste, work.parser)
+    image, shares = paste_frame(window.picture(index), faces, work.paste, parser=work.parser)
     return changed(frame, image, shares, pixel_format) if shares.any() else unchanged(frame, pixel_format)

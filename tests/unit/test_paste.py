@@ -18,7 +18,7 @@ from tests.support.faces import crop_of, cut_face, paste_mask, with_after
 
 DRAWN = ("oval", "box")
 # What is laid over a face is tested elsewhere.
-PLAIN: dict[str, Any] = {"mask": "box", "large_faces": "off"}
+PLAIN: dict[str, Any] = {"mask": "box", "large_faces": "off", "skin": 1.0}
 
 # Where YuNet finds the face in skimage's astronaut.
 ASTRONAUT_LANDMARKS = np.array(
@@ -48,7 +48,7 @@ def astronaut_face(picture: Tensor, size: int = 256, frame: int = 0) -> gpen.Fac
 
 def official(labels: int = 1) -> dict[str, Any]:
     """The official mask with a parser that takes every pixel for the same, as in the official pictures."""
-    return {"mask": "official", "parser": lambda crop: np.full((512, 512), labels, np.uint8)}
+    return {"mask": "official", "skin": 1.0, "parser": lambda crop: np.full((512, 512), labels, np.uint8)}
 
 
 def small(x: float, y: float, side: int = 64) -> np.ndarray:

@@ -10,6 +10,7 @@ from skimage import data
 
 import gpen
 from gpen.faces.alignment import template
+from gpen.faces.detectors import DetectorKind
 from gpen.faces.face import Face, Faces
 from gpen.faces.report import describe
 from gpen.faces.select import select_faces
@@ -150,7 +151,7 @@ def test_mouth_that_opens_is_not_smeared() -> None:
 class Fixed:
     """Finds the same face in every picture."""
 
-    threshold = 0.5
+    kind = DetectorKind("fixed", threshold=0.5)
     at_once = 1
 
     def __call__(self, pictures: np.ndarray, threshold: float) -> list[list[gpen.Face]]:

@@ -1,19 +1,35 @@
-"""How the checkpoint in the box is made: damage, the split by person, the identity start, and resuming."""
+"""How the checkpoint in the box is made: damage, the split by person, the start, resuming, and each command once."""
 
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
+import gpen
 from gpen.errors import PictureError
 from gpen.model.config import GPENConfig
-from training.data import SIZE, Pairs, load_crops, save_crops, split_of
-from training.degrade import STRENGTHS, degrade
-from training.losses import pixel_loss, psnr
-from training.sense import sense_damage
-from training.start import identity_network
-from training.train import CONFIG, Plan, Trainer
+from training import evaluate, export, prepare, train
+from training.damage_latent import sense_damage
+from training.data import SIZE, Pairs, balanced, load_crops, save_crops, split_of
+from training.degrade import STRENGTHS, degrade, painted_small, poor_photo
+from training.exam import DAMAGES, damaged
+from training.identity_init import identity_network
+from training.losses import FaceFeatures, pixel_error, psnr, restoration_loss
+from training.places import attention, patches
+from training.pyramid_init import pyramid_config, with_pyramid
+from training.tone import group_of, skin_tone
+from training.train import NARROW, Plan, Trainer, draw, new_network
 
 TINY = GPENConfig.released(32, channel_multiplier=1, narrow=32 / 512, style_dim=16, mapping_layers=2)
+SKIN = ((96, 60, 40), (235, 205, 185))
+"""Red, green and blue of dark and of light skin."""
+PORTRAITS = ("us-house/adam-schiff", "us-house/adam-smith", "us-house/andre-carson", "us-senate/marsha-blackburn")
+"""Two who train, one of the validation, one who is held out."""
 
 
 @pytest.fixture
@@ -24,22 +40,31 @@ def picture() -> np.ndarray:
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("seed", range(6))  # both kinds of damage are among them
+@pytest.mark.parametrize("seed", range(12))  # every kind of damage is among them
 def test_degrade_is_seeded_and_in_range(picture: np.ndarray, strength: float, seed: int) -> None:
     first, again = (degrade(picture, strength, np.random.default_rng(seed)) for _ in range(2))
     assert first.shape == picture.shape and first.dtype == np.float32
     assert first.min() >= 0 and first.max() <= 1
     assert np.array_equal(first, again)
-    assert not np.array_equal(first, degrade(picture, strength, np.random.default_rng(seed + 100)))
 
 
-def test_degrade_gets_worse_with_strength(picture: np.ndarray) -> None:
+@pytest.mark.parametrize("damage", [poor_photo, painted_small])
+def test_damage_gets_worse_with_strength(picture: np.ndarray, damage) -> None:
     def error(strength: float) -> float:
-        damaged = [degrade(picture, strength, np.random.default_rng(seed)) for seed in range(20)]
+        damaged = [damage(picture, strength, np.random.default_rng(seed)) for seed in range(20)]
         return float(np.mean([np.square(d - picture).mean() for d in damaged]))
 
     errors = [error(sum(STRENGTHS[name]) / 2) for name in ("mild", "medium", "strong")]
     assert errors == sorted(errors)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_exam_is_the_same_every_time(picture: np.ndarray, damage: str) -> None:
+    first, again = (damaged(picture, 3, damage) for _ in range(2))
+    assert first.shape == picture.shape and first.dtype == np.float32
+    assert np.array_equal(first, again)
+    if damage == "grey":
+        assert np.ptp(first, axis=2).max() == 0
 
 
 def test_split_is_stable_and_a_tenth_is_held_out() -> None:
@@ -74,40 +99,93 @@ def test_pairs_depend_on_their_number_alone() -> None:
     assert not torch.equal(original, Pairs(crops, seed=2, length=9)[5][1])
 
 
-@pytest.mark.parametrize("config", [TINY, CONFIG], ids=["tiny", "released"])
+def test_tones_are_shown_equally_often() -> None:
+    """Of dark and light squares of skin, one to three, the dark ones are shown as often as the light ones."""
+    dark, light = ((np.array(rgb) * np.ones((SIZE + 64, SIZE + 64, 1))).astype(np.uint8) for rgb in SKIN)
+    for crop in (dark, light):
+        crop[:40] = 255  # a wall that says how bright white is
+    assert [group_of(skin_tone(crop[32:-32, 32:-32] / 255)) for crop in (dark, light)] == ["dark", "light"]
+    shares = balanced(np.stack([dark, light, light, light]))
+    assert shares.tolist() == pytest.approx([1 / 2, 1 / 6, 1 / 6, 1 / 6])
+
+
+@pytest.mark.parametrize("config", [TINY, NARROW], ids=["tiny", "released"])
 def test_start_is_the_identity_and_its_latent_sees_noise(config: GPENConfig) -> None:
     x = torch.rand(16, 3, config.size, config.size) * 2 - 1
     x[::2] *= 0.1  # some pictures have less fine structure
-    network = identity_network(config, seed=0).train()
-    sense_damage(network, x)
+    network = new_network(config, x, seed=0)
     with torch.no_grad():
-        y = network(x)
+        octaves = draw(network, x)
+        assert torch.equal(octaves[-1], network(x))
         latent = network.map(network.encode(x)[0])
-    assert psnr(y, x).min().item() > 80
+    assert network.config == pyramid_config(config)
+    assert psnr(octaves[-1], x).min().item() > 80
     assert latent.std(0).mean() > 0.3
     assert (latent[::2].mean(0) - latent[1::2].mean(0)).abs().mean() > 0.3
 
 
-def test_pixel_loss_is_lowest_at_the_original() -> None:
+def test_octaves_start_with_the_picture_at_their_size() -> None:
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 256), torch.linspace(-1, 1, 256), indexing="ij")
+    picture = torch.stack([torch.sin(3 * x), y, torch.cos(4 * x * y)])[None]  # smooth, so that size hardly matters
+    octaves = draw(new_network(NARROW, torch.cat([picture, picture.flip(3), -picture]), seed=0), picture)
+    for octave in octaves[-4:]:
+        inner = slice(2, -2)  # enlarging sees zeros around the picture
+        small = F.interpolate(picture, octave.shape[2:], mode="area")
+        assert (octave - small)[..., inner, inner].abs().max() < 0.1
+
+
+def test_pyramid_keeps_what_a_network_computes() -> None:
+    x = torch.rand(4, 3, TINY.size, TINY.size) * 2 - 1
+    network = identity_network(TINY, seed=0).train()
+    sense_damage(network, x)
+    with torch.no_grad():
+        for parameter in network.parameters():  # as if it had been trained
+            parameter.mul_(1 + 0.05 * torch.randn_like(parameter))
+        for modulated in [*network.convs, *network.to_rgbs]:  # constant styles are the one thing that changes
+            modulated.modulation.weight.zero_()
+        before = network(x)
+        after = with_pyramid(network, x, seed=1)(x)
+    assert (after - before).abs().max() < 1e-3
+
+
+def test_attention_looks_at_eyes_and_mouth() -> None:
+    weight = attention(256)
+    assert weight.mean().item() == pytest.approx(1)
+    background, eye, mouth = weight[10, 10], weight[118, 101], weight[184, 128]
+    assert eye > 3 * background and mouth > 3 * background
+    assert patches(torch.zeros(2, 3, 256, 256)).shape == (6, 3, 64, 64)
+
+
+def test_losses_are_lowest_at_the_original() -> None:
     x = torch.rand(2, 3, 8, 8) * 2 - 1
-    assert pixel_loss(x, x) < pixel_loss(x + 0.01, x) < pixel_loss(x + 0.1, x)
+    assert (pixel_error(x, x) == 0).all()
+    assert (pixel_error(x + 0.01, x) < pixel_error(x + 0.1, x)).all()
+    losses = [restoration_loss([x + error], x, None) for error in (0, 0.01, 0.1)]
+    assert losses == sorted(losses)
+
+
+def test_face_features_tell_more_from_less_damage(shared: Path) -> None:
+    features = FaceFeatures(shared / "weights" / "detection_mobilenet0.25_Final.pth")
+    x = torch.rand(2, 3, 64, 64) * 2 - 1
+    distances = [features.distance(x + error * torch.randn_like(x), x) for error in (0, 0.1, 1)]
+    assert (distances[0] == 0).all() and (distances[1] < distances[2]).all()
 
 
 def test_resumed_run_ends_as_one_that_was_not_stopped(tmp_path) -> None:
-    plan = Plan(steps=4, batch=2)
+    plan = Plan(steps=4, batch=2, critic_from=0.25)  # so the critic is there on both sides of the stop
     original = torch.rand(4, 2, 3, TINY.size, TINY.size) * 2 - 1
     batches = list(zip(original * 0.9, original, strict=True))
 
-    through = Trainer(TINY, plan, torch.device("cpu"), original[0])
+    through = Trainer(new_network(TINY, original[0], seed=0), plan, torch.device("cpu"))
     for batch in batches:
         figures = through.train_step(*batch)
     assert np.isfinite(list(figures.values())).all()
 
-    stopped = Trainer(TINY, plan, torch.device("cpu"), original[0])
+    stopped = Trainer(new_network(TINY, original[0], seed=0), plan, torch.device("cpu"))
     for batch in batches[:2]:
         stopped.train_step(*batch)
     stopped.save(tmp_path / "checkpoint.pt")
-    resumed = Trainer(TINY, plan, torch.device("cpu"), original[0])
+    resumed = Trainer(new_network(TINY, original[0], seed=0), plan, torch.device("cpu"))
     resumed.load(tmp_path / "checkpoint.pt")
     for batch in batches[2:]:
         resumed.train_step(*batch)
@@ -117,3 +195,49 @@ def test_resumed_run_ends_as_one_that_was_not_stopped(tmp_path) -> None:
         for name, tensor in one.state_dict().items():
             if not name.endswith("energy.weight"):  # derived, unused in training
                 assert torch.equal(tensor, other.state_dict()[name]), name
+    for name, tensor in through.critic.state_dict().items():
+        assert torch.equal(tensor, resumed.critic.state_dict()[name]), name
+
+
+@pytest.fixture
+def many_threads() -> Iterator[None]:
+    """What `train` changes for its whole process is changed back."""
+    threads, of_opencv = torch.get_num_threads(), cv2.getNumThreads()
+    yield
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(of_opencv)
+
+
+@pytest.mark.usefixtures("many_threads")
+def test_prepare_train_export_evaluate(shared: Path, tmp_path: Path) -> None:
+    """Each command once, on four small portraits: one step is trained, and what was exported is a model."""
+    weights, faces = shared / "weights", tmp_path / "faces"
+    faces.mkdir()
+    for name in PORTRAITS:
+        portrait = cv2.imread(str(shared / "faces" / f"{name}.jpg"))
+        cv2.imwrite(
+            str(faces / f"{Path(name).name}.jpg"), cv2.resize(portrait, (512, 512), interpolation=cv2.INTER_AREA)
+        )
+    cache, run, file = tmp_path / "cache", tmp_path / "run", tmp_path / "model.safetensors"
+    features = ["--face-features", str(weights / "detection_mobilenet0.25_Final.pth")]
+    yunet = str(weights / "face_detection_yunet_2023mar.onnx")
+    prepare.main(["--faces", str(faces), "--detector-weights", yunet, "--cache", str(cache)])
+    assert [len(load_crops(cache, split)[0]) for split in ("training", "validation", "held-out")] == [2, 1, 1]
+
+    train.main(["--cache", str(cache), "--run", str(run), "--steps", "1", "--batch", "2", *features])
+    (line,) = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert np.isfinite(list(json.loads(line).values())).all()
+    assert (run / "pictures" / "000001.jpg").is_file()
+
+    export.main(["--run", str(run), "--output", str(file)])
+    assert gpen.load_model(file, device="cpu").size == SIZE
+
+    output, sheets = tmp_path / "output", tmp_path / "sheets"
+    evaluate.main(
+        ["--weights", str(file), "--cache", str(cache), "--output", str(output), "--sheets", str(sheets), *features]
+    )
+    figures = json.loads((output / "figures.json").read_text(encoding="utf-8"))
+    assert list(figures["damages"]) == list(DAMAGES) and figures["people"] == 1
+    assert figures["damages"]["clean"]["model"]["psnr"] > 40  # one step from the identity
+    assert {picture.name for picture in output.glob("*.jpg")} == {"before-after.jpg", "failures.jpg"}
+    assert len(list(sheets.glob("worst-*.jpg"))) == len(DAMAGES)

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...errors import DetectorError, is_out_of_memory
+from ...errors import DetectorError, OutOfMemory, is_out_of_memory
 from ...model.checkpoint import read_tensors
 from ..face import Face
-from . import Pictures, Place
+from .kind import DetectorKind, Pictures, Place
 
-NETWORKS = {"retinaface_resnet50": "resnet50", "retinaface_mobilenet0.25": "mobile0.25"}
 # As in the official code.
 OVERLAP = 0.4
 # On a GPU, which a single picture does not keep busy.
@@ -24,27 +23,25 @@ MOST_AT_ONCE = 4
 class RetinaFaceDetector:
     """A torch network on the device that `place` says."""
 
-    # As in the official code.
-    threshold = 0.9
-
-    def __init__(self, name: str, weights: Path, place: Place) -> None:
+    def __init__(self, kind: DetectorKind, weights: Path | None, place: Place, *, network: str) -> None:
+        self.kind = kind
+        self.place = place
+        weights = kind.needed(weights)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of its dependencies, about their own old spellings
                 from facexlib.detection.retinaface import RetinaFace
 
-                network = RetinaFace(NETWORKS[name], device=torch.device("cpu"))
+                self.network = RetinaFace(network, device=torch.device("cpu"))
         except ImportError as error:
             raise DetectorError(
-                f"the detector {name!r} needs the Python package facexlib ({error}); "
+                f"the detector {kind.name!r} needs the Python package facexlib ({error}); "
                 "install it with: pip install facexlib, or choose another detector"
             ) from error
         try:
-            network.load_state_dict(read_tensors(weights)[0])
+            self.network.load_state_dict(read_tensors(weights)[0])
         except Exception as error:  # whatever torch and pickle raise for a file that is something else
-            raise DetectorError(f"{weights} does not hold {name}: {error}; delete it to fetch it again") from error
-        self.network = network
-        self.place = place
+            raise DetectorError(f"{weights} does not hold {kind.name}: {error}; delete it to fetch it again") from error
 
     @property
     def at_once(self) -> int:
@@ -58,7 +55,7 @@ class RetinaFaceDetector:
         half = len(pictures) // 2
         if half == 0:
             height, width = pictures.shape[1:3]
-            raise DetectorError(
+            raise OutOfMemory(
                 f"not enough memory to look for faces in a picture of {width}×{height}; "
                 "close other programs, choose a smaller size for detection, or the detector mtcnn, which takes the CPU"
             )

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from ...errors import DetectorError
 from ..face import Face
-from . import Pictures
+from .kind import DetectorKind, Pictures, Place
 
-MOST_CANDIDATES = 5000
+MOST_CANDIDATES = 1000
 # Two faces whose boxes overlap by more than this are one, as in OpenCV's own example.
 OVERLAP = 0.3
 
@@ -22,10 +22,10 @@ class YuNetDetector:
     """`cv2.FaceDetectorYN` on the CPU."""
 
     at_once = 1
-    # It gives the melted faces of a diffusion model 0.8 to 0.9, and most of what is no face less than 0.75.
-    threshold = 0.8
 
-    def __init__(self, weights: Path) -> None:
+    def __init__(self, kind: DetectorKind, weights: Path | None, place: Place) -> None:
+        self.kind = kind
+        weights = kind.needed(weights)
         if not hasattr(cv2, "FaceDetectorYN"):
             raise DetectorError(
                 f"the detector 'yunet' needs OpenCV 4.8 or newer, and this is {cv2.__version__}; "

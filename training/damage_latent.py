@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gpen.model.network import GPEN, activate
 
-from .start import CARRIED, PAIRS, SLOPE, layers, mapping
+from .identity_init import CARRIED, PAIRS, SLOPE, layers, mapping
 
 DETECTORS = slice(6, 14)
 FIRST_ENERGY = 14
@@ -33,7 +33,8 @@ COLOUR = torch.tensor([1.0, 0, -1]) / 2
 
 @torch.no_grad()
 def sense_damage(network: GPEN, pictures: Tensor) -> None:
-    """Set up the detectors and the latent in place, for a network whose encoder carries the picture (`start.py`).
+    """Set up the detectors and the latent in place, for a network whose encoder carries the picture: one that
+    `identity_init.py` has begun.
 
     What a network computes besides stays the same, but for the channels that are taken for the detectors.
 

@@ -1,0 +1,90 @@
+"""`python -m benchmarks.archive`: what files and folders cost beside the restoring, and how many files come back whole.
+
+Two tables: seconds to read a picture, and to write it with all it carries; and pictures a second that a folder run
+looks at, does and skips with a network that does nothing.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from skimage import data
+from torch import Tensor
+
+from gpen.faces.face import Faces
+from gpen.folder.plan import plan_for
+from gpen.folder.run import FolderSettings, remaining, run
+from gpen.image.files import read_picture, write_picture
+
+from .measure import interleaved
+
+FORMATS = ("png", "jpg", "webp", "tiff")
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.archive", description=__doc__)
+    parser.add_argument("--side", type=int, default=2048, help="of the pictures, in pixels (default: %(default)s)")
+    parser.add_argument("--files", type=int, default=2000, help="in the folder (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=5, help="timed runs (default: %(default)s)")
+    said = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"{said.side}×{said.side} photograph, one thread\n")
+        _formats(Path(folder), said.side, said.runs)
+        print(f"\nfolder of {said.files} pictures of 64×64\n")
+        _folder(Path(folder), said.files)
+
+
+def _formats(folder: Path, side: int, runs: int) -> None:
+    pixels = cv2.resize(data.astronaut(), (side, side), interpolation=cv2.INTER_CUBIC)
+    picture = torch.from_numpy(pixels.astype(np.float32) / 255)[None]
+    changed = picture.clone()
+    changed[:, :50] = 1 - changed[:, :50]
+    calls: dict[str, Callable[[], object]] = {}
+    for suffix in FORMATS:
+        path = write_picture(folder / f"in.{suffix}", picture, quality=90).path
+        read = read_picture(path)
+        calls[f"{suffix}: read"] = lambda path=path: read_picture(path).rgb
+        calls[f"{suffix}: write"] = lambda path=path, read=read: write_picture(path, changed, like=read)
+        calls[f"{suffix}: copy"] = lambda path=path, read=read: write_picture(path, picture, like=read)
+        calls[f"{suffix}: OpenCV reads"] = lambda path=path: cv2.imread(str(path))
+    print("| what | ms | spread |\n|---|---|---|")
+    for name, timing in interleaved(calls, runs).items():
+        print(f"| {name} | {timing.median * 1000:.0f} | {timing.spread * 1000:.0f} |")
+
+
+def _folder(folder: Path, files: int) -> None:
+    (folder / "in").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    done, encoded = cv2.imencode(".jpg", pixels)
+    assert done
+    for index in range(files):
+        (folder / "in" / f"{index:06}.jpg").write_bytes(encoded.tobytes())
+
+    def invert(picture: Tensor) -> tuple[Tensor, Faces]:
+        return 1 - picture, Faces((), 64, 64, 1)
+
+    def plan():
+        return plan_for([folder / "in"], folder / "out")
+
+    steps: dict[str, Callable[[], object]] = {
+        "planned": plan,
+        "done": lambda: list(run(plan(), invert, {})),
+        "found done": lambda: remaining(plan(), {}, FolderSettings(), overwrite=False),
+        "skipped": lambda: list(run(plan(), invert, {})),
+    }
+    print("| what | pictures a second |\n|---|---|")
+    for name, call in steps.items():
+        started = time.perf_counter()
+        call()
+        print(f"| {name} | {files / (time.perf_counter() - started):.0f} |")
+
+
+if __name__ == "__main__":
+    main()
