@@ -41,7 +41,7 @@ def restore_aligned(
     Returns (B, H, W, 3) float32 in 0..1, or (B, H, W, 4) with the alpha that came. Raises `SettingError` for a
     strength outside 0..1, and what `restore_faces` raises.
     """
-    if not 0 <= strength <= 1:
+    if not isinstance(strength, int | float) or not 0 <= strength <= 1:
         raise SettingError(f"the strength must be between 0 and 1, and it is {strength}")
     given, picture = picture, as_rgb(picture)
     mask = checked_mask(model, picture, inpaint_mask)
