@@ -1,6 +1,7 @@
 """A model that is ready: its precision, its memory, how much it takes on at once."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -93,5 +94,6 @@ def test_precision_is_that_of_the_weights(file: Path, precision: str) -> None:
 
 @pytest.mark.parametrize(("setting", "value"), [("precision", "int4"), ("memory", "tiny")])
 def test_wrong_setting_names_the_choices(file: Path, setting: str, value: str) -> None:
+    wrong: dict[str, Any] = {setting: value}
     with pytest.raises(gpen.SettingError, match=rf"unknown {setting} '{value}'; choose one of: auto, "):
-        gpen.load_model(file, device="cpu", **{setting: value})
+        gpen.load_model(file, device="cpu", **wrong)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ MOST_BYTES = 300e6
 """Of activations, for one face in float32."""
 
 
-def network(mask: str) -> torch.nn.Module:
+def network(mask: str) -> Any:
     from facexlib.parsing.bisenet import BiSeNet
     from facexlib.parsing.parsenet import ParseNet
 
@@ -28,11 +29,12 @@ def network(mask: str) -> torch.nn.Module:
     return BiSeNet(num_class=19) if mask == "parse" else ParseNet(in_size=512, out_size=512, parsing_ch=19)
 
 
-def trained(mask: str) -> torch.nn.Module:
+def trained(mask: str) -> Any:
     """The network with statistics in its batch norms that are not those it starts with."""
     made = network(mask).eval()
     for module in made.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
             for tensor, low, high in (
                 (module.running_mean, -0.5, 0.5),
                 (module.running_var, 0.5, 2),

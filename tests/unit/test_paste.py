@@ -9,26 +9,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from skimage import data, io
+from skimage import io
 from torch import Tensor
 
 import gpen
 from gpen.faces.alignment import GPEN_TEMPLATE, align, template
 from tests.support.faces import crop_of, cut_face, paste_mask, with_after
+from tests.support.photograph import ASTRONAUT_LANDMARKS
 
 DRAWN = ("oval", "box")
 # What is laid over a face is tested elsewhere.
 PLAIN: dict[str, Any] = {"mask": "box", "large_faces": "off", "skin": 1.0}
-
-# Where YuNet finds the face in skimage's astronaut.
-ASTRONAUT_LANDMARKS = np.array(
-    [[200.12, 101.82], [247.13, 102.62], [220.37, 124.54], [198.61, 142.77], [239.67, 143.64]]
-)
-
-
-@pytest.fixture(scope="module")
-def astronaut() -> Tensor:
-    return torch.from_numpy(data.astronaut())[None].float() / 255
 
 
 def cut(picture: Tensor, landmarks: np.ndarray, size: int, frame: int = 0) -> gpen.Face:
@@ -271,13 +262,13 @@ def test_grey_and_transparent_pictures(astronaut: Tensor) -> None:
 
 
 def test_progress_counts_pasted_faces_and_can_stop(astronaut: Tensor) -> None:
-    steps: list[tuple[int, int]] = []
+    steps: list[tuple[int, int | None]] = []
     face = astronaut_face(astronaut)
     faces = faces_of(astronaut, face, replace(face, crop=None), cut(astronaut, small(10, 300), 128))
     gpen.paste_faces(astronaut, faces, on_progress=lambda done, total: steps.append((done, total)))
     assert steps == [(1, 2), (2, 2)]
 
-    def stop(done: int, total: int) -> None:
+    def stop(done: int, total: int | None) -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):

@@ -13,11 +13,6 @@ from gpen.faces.report import describe
 from tests.support.networks import Negative
 
 
-@pytest.fixture(scope="module")
-def astronaut() -> torch.Tensor:
-    return torch.from_numpy(data.astronaut())[None].float() / 255
-
-
 def faces_at(*places: tuple[int, int, int], frames: int = 1, size: int = 512) -> gpen.Faces:
     """Faces 64 pixels wide, each at (frame, left, top)."""
     found = [gpen.Face(frame, (x, y, x + 64, y + 64), template(64) + np.array([x, y]), 0.9) for frame, x, y in places]
@@ -90,12 +85,12 @@ def test_frames_must_belong_together(astronaut: torch.Tensor) -> None:
 
 
 def test_progress_counts_faces_and_can_stop(astronaut: torch.Tensor) -> None:
-    steps: list[tuple[int, int]] = []
+    steps: list[tuple[int, int | None]] = []
     three = faces_at((0, 0, 0), (0, 100, 50), (0, 300, 200))
     gpen.restore_faces(Negative(), astronaut, three, on_progress=lambda done, total: steps.append((done, total)))
     assert steps == [(1, 3), (2, 3), (3, 3)]
 
-    def stop(done: int, total: int) -> None:
+    def stop(done: int, total: int | None) -> None:
         raise KeyboardInterrupt
 
     model = Negative()

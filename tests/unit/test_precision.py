@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-import gpen
 from gpen.model import precision as precisions
-from gpen.model.checkpoint import Checkpoint, read_checkpoint
+from gpen.model.checkpoint import Checkpoint, read_checkpoint, read_tensors
 from gpen.model.config import GPENConfig
 from gpen.model.memory import activation_bytes
 from gpen.model.network import GPEN
@@ -72,7 +71,7 @@ def test_layer_computes_with_rounded_weights(layer, input: Tensor) -> None:
 @pytest.mark.parametrize("name", ["gpen_64", "gpen_128", "gpen_256"])
 def test_8_bits_on_the_goldens(shared: Path, name: str, dtype: torch.dtype) -> None:
     checkpoint = read_checkpoint(shared / "golden" / f"{name}.safetensors")
-    pictures, _ = gpen.model.checkpoint.read_tensors(shared / "golden" / f"{name}.io.safetensors")
+    pictures, _ = read_tensors(shared / "golden" / f"{name}.io.safetensors")
     restored = run(build_network(checkpoint, Precision(dtype, in_8_bits=True)), pictures["input"].to(dtype))
     assert psnr(restored, pictures["output"]) >= 35
 

@@ -130,7 +130,7 @@ class TestShare:
         assert output(prune(checkpoint(config), 0.25)).isfinite().all()
 
     def test_progress(self) -> None:
-        calls: list[tuple[int, int]] = []
+        calls: list[tuple[int, int | None]] = []
         prune(checkpoint(), 0.25, on_progress=lambda *call: calls.append(call))
         # Eight synthetic faces and one round of choosing, over each of the maps.
         total = 9 * (len(SMALL.encoder_channels) + 1 + len(SMALL.generator_channels))
@@ -144,7 +144,7 @@ class TestShare:
         write_checkpoint(tmp_path / "small.safetensors", random_checkpoint(SMALL))
         calls: list[int] = []
 
-        def on_progress(done: int, total: int) -> None:
+        def on_progress(done: int, total: int | None) -> None:
             calls.append(done)
             if done == last:
                 raise Cancelled
@@ -154,7 +154,7 @@ class TestShare:
         assert calls == list(range(1, last + 1))
 
     def test_exact_takes_no_steps(self) -> None:
-        calls: list[tuple[int, int]] = []
+        calls: list[tuple[int, int | None]] = []
         prune(with_dead_channels(), "exact", on_progress=lambda *call: calls.append(call))
         assert not calls
 
