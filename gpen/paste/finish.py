@@ -66,7 +66,7 @@ class Finish:
             self.crop = luminance(smoothed(before, 1 / self.scale))
             self.amount = self._amount(1 - settings.skin if own else 0)
             kept = own_detail(before, pasted, self.noise, self.scale) * self.amount
-            self.pasted = pasted + kept[..., None]
+            self.pasted = np.asarray(pasted + kept[..., None], np.float32)
         self.grain = settings.grain > 0
         if self.grain:
             levels = (grain_levels(luminance(x)) for x in (_part(job.picture, window_place), self._kept(window_place)))

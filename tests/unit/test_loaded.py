@@ -10,6 +10,7 @@ import gpen
 from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
 from gpen.restorers.gpen import MOST_AT_ONCE, GPENModel
+from tests.support import tolerances
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_batch_follows_what_is_free(file: Path) -> None:
 def test_low_memory_gives_the_same_picture(file: Path) -> None:
     x = torch.rand(2, 3, 128, 128) * 2 - 1
     normal, low = (gpen.load_model(file, device="cpu", memory=memory)(x) for memory in ("normal", "low"))
-    torch.testing.assert_close(low, normal, atol=1e-5, rtol=0)
+    torch.testing.assert_close(low, normal, atol=tolerances.PICTURE, rtol=0)
 
 
 @pytest.mark.parametrize(("detail", "side"), [("half", 64), ("quarter", 32)])

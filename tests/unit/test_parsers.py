@@ -11,12 +11,11 @@ import torch
 
 import gpen
 from gpen.paste.parsers import CLASSES, PARTS, bisenet_scores, parsenet_scores, read_parser
+from tests.support import tolerances
 from tests.support.measure import peak_bytes
 from tests.support.photograph import photograph
 
 FILES = {"parse": "parsing_bisenet.pth", "official": "parsing_parsenet.pth"}
-TOLERANCE = 1e-4
-"""Of class scores, which differ by some tenths."""
 MOST_BYTES = 300e6
 """Of activations, for one face in float32."""
 
@@ -80,7 +79,7 @@ def test_scores_are_those_of_the_package(
     made, x = trained(mask), crop().permute(2, 0, 1)[None] * 2 - 1
     with torch.inference_mode():
         ours, expected = scores(made, x), made(x)[0]
-    torch.testing.assert_close(ours, expected, rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close(ours, expected, rtol=0, atol=tolerances.PARSER_SCORES)
     # With random weights one class would win everywhere: each less its mean, so that all win somewhere.
     labels, expected_labels = ((of - expected.mean((2, 3), keepdim=True)).argmax(1) for of in (ours, expected))
     assert len(expected_labels.unique()) == 19

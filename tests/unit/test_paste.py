@@ -14,6 +14,7 @@ from torch import Tensor
 
 import gpen
 from gpen.faces.alignment import GPEN_TEMPLATE, align, template
+from tests.support import tolerances
 from tests.support.faces import crop_of, cut_face, paste_mask, with_after
 from tests.support.photograph import ASTRONAUT_LANDMARKS
 
@@ -63,8 +64,8 @@ def test_agrees_with_official_pictures(shared: Path, name: str) -> None:
     before = torch.from_numpy(picture)[None].float() / 255
     image = gpen.paste_faces(before, faces_of(before, *faces), strength=case["alpha"], **official()).image
     error = np.abs((image[0].numpy() * 255).round() - expected)
-    assert error.max() <= 3
-    assert (error.max(axis=2) <= 1).mean() >= 0.999
+    assert error.max() <= tolerances.PASTED_LEVELS
+    assert (error.max(axis=2) <= 1).mean() >= tolerances.PASTED_WITHIN_ONE
 
 
 @pytest.mark.parametrize("mask", DRAWN)
@@ -135,7 +136,7 @@ def test_half_strength_is_half_way(astronaut: Tensor) -> None:
     full = gpen.paste_faces(astronaut, faces, **PLAIN)
     half = gpen.paste_faces(astronaut, faces, **PLAIN, strength=0.5)
     torch.testing.assert_close(half.mask, full.mask / 2)
-    torch.testing.assert_close(half.image, (full.image + astronaut) / 2, atol=1e-6, rtol=0)
+    torch.testing.assert_close(half.image, (full.image + astronaut) / 2, atol=tolerances.MIXED, rtol=0)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1024, 1024), (200, 200), (700, 512)])
@@ -169,8 +170,8 @@ def test_face_over_the_edge(astronaut: Tensor, place: tuple[int, int]) -> None:
     pasted = gpen.paste_faces(astronaut, faces_of(astronaut, cut(astronaut, small(*place), 128)), **PLAIN)
     assert pasted.mask.any()
     inside = np.s_[:, margin:-margin, margin:-margin]
-    torch.testing.assert_close(pasted.image, expected.image[inside], atol=1e-4, rtol=0)
-    torch.testing.assert_close(pasted.mask, expected.mask[inside], atol=1e-4, rtol=0)
+    torch.testing.assert_close(pasted.image, expected.image[inside], atol=tolerances.MOVED, rtol=0)
+    torch.testing.assert_close(pasted.mask, expected.mask[inside], atol=tolerances.MOVED, rtol=0)
 
 
 @pytest.mark.parametrize(
