@@ -274,7 +274,7 @@ def test_precision_of_the_loaded_network(management: Any, file: Path, precision:
 
 
 def test_pasting_says_why_there_is_nothing_to_paste(pack: ModuleType) -> None:
-    """A clip whose crops `restore` lets go would have to be long: here it may keep none."""
+    """A clip whose crops `restore` drops would have to be long: here it may keep none."""
     library, pipeline, paste = (sys.modules[f"gpen_pack.{name}"] for name in ("gpen", "gpen.pipeline", "nodes.paste"))
     picture = torch.from_numpy(photograph())[None].float() / 255
     model, detector = library.load_model("preview", device="cpu"), library.open_detector("mtcnn")

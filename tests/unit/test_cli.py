@@ -48,14 +48,14 @@ def test_aligned_takes_the_picture_whole(head: Path, tmp_path: Path, capsys: pyt
 def test_inpaint_mask_is_filled_and_nothing_else(head: Path, tmp_path: Path, shared: Path) -> None:
     model, mask, out = tmp_path / "model.safetensors", tmp_path / "mask.png", tmp_path / "out.png"
     assert main(["convert", str(shared / "golden" / "gpen_64.safetensors"), str(model), "--task", "inpainting"]) == 0
-    hole = np.zeros((200, 200), np.uint8)
-    hole[90:110, 60:140] = 255
-    cv2.imwrite(str(mask), hole)
+    torn = np.zeros((200, 200), np.uint8)
+    torn[90:110, 60:140] = 255
+    cv2.imwrite(str(mask), torn)
     arguments = ["restore", str(head), "--output", str(out), "--model", str(model), "--inpaint-mask", str(mask)]
     for how in ([], ["--aligned"]):
         assert main([*arguments, *how]) == 0
         changed = (read_rgb(out) != read_rgb(head)).any(axis=2)
-        assert changed[hole > 0].mean() > 0.9 and not changed[hole == 0].any()
+        assert changed[torn > 0].mean() > 0.9 and not changed[torn == 0].any()
 
 
 def test_faces_that_are_left_out_stay_as_they_were(

@@ -69,7 +69,9 @@ class TestGolden:
         config, tensors, _, _ = golden(shared, name)
         back = to_official(config, network(config, tensors).state_dict())
         for key, tensor in back.items():
-            torch.testing.assert_close(tensor, tensors[key].float(), **tolerances.WEIGHTS)
+            torch.testing.assert_close(
+                tensor, tensors[key].float(), rtol=tolerances.WEIGHTS, atol=0.1 * tolerances.WEIGHTS
+            )
 
 
 def test_gradients_reach_every_weight() -> None:
