@@ -136,7 +136,8 @@ def test_picture_of_another_size(client: Client, small: Path) -> None:
     nodes = [show(graph, node) for node in (pasted, restored_there)]
     run = client.run(graph)
     model = network(small)
-    there = tensor(cv2.resize(photograph(), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST))
+    large_pixels = cv2.resize(photograph(), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    there = tensor(np.asarray(large_pixels, np.uint8))
     faces = gpen.detect_faces(tensor(photograph()), "mtcnn")
     for node, source in zip(nodes, (tensor(photograph()), there), strict=True):
         expected = gpen.paste_faces(there, gpen.restore_faces(model, source, faces))

@@ -95,8 +95,8 @@ def test_quick_look_that_shows_nothing_is_an_error(client: Client) -> None:
 
 def test_step_by_step_and_one_node_agree(client: Client) -> None:
     one, many = one_node(client, BAD), step_by_step(client, BAD)
-    pictures = [client.pictures(client.run(graph), node(graph, "PreviewImage"))[0] for graph in (one, many)]
-    np.testing.assert_array_equal(*pictures)
+    at_once, in_steps = (client.pictures(client.run(graph), node(graph, "PreviewImage"))[0] for graph in (one, many))
+    np.testing.assert_array_equal(at_once, in_steps)
 
 
 def test_second_run_is_cached_and_a_paste_setting_runs_only_the_paste(client: Client) -> None:
@@ -174,7 +174,8 @@ def test_strength_zero_gives_the_very_pixels(client: Client) -> None:
     image = next(node for node in graph.nodes if node.class_type == "LoadImage")
     untouched = graph.add("PreviewImage", images=image.out())
     run = client.run(graph)
-    np.testing.assert_array_equal(*(client.pictures(run, it)[0] for it in (node(graph, "PreviewImage"), untouched)))
+    pasted, given = (client.pictures(run, it)[0] for it in (node(graph, "PreviewImage"), untouched))
+    np.testing.assert_array_equal(pasted, given)
 
 
 def test_unknown_part_of_the_face_is_refused(client: Client) -> None:

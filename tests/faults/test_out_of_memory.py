@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import gpen
 from gpen.errors import OutOfMemory
 from gpen.model.checkpoint import read_checkpoint
+from gpen.weights.convert import convert
 from tests.support.networks import write_small
 from tests.support.photograph import photograph, tensor
 from tools.comfyui import ROOT
@@ -128,11 +129,11 @@ def test_files_stay_whole(trials: Trials, tmp_path: Path) -> None:
     """Memory that runs out while a model is written."""
     source, target = write_small(tmp_path / "source.safetensors"), tmp_path / "target.safetensors"
     with short() as counted:
-        gpen.weights.convert.convert(source, target)
+        convert(source, target)
     whole = target.read_bytes()
     for at in np.unique(np.linspace(1, counted.count, min(of(12, 200), counted.count)).astype(int)):
         with trials.trial(f"place {at}", OutOfMemory), short(int(at)):
-            gpen.weights.convert.convert(source, target)
+            convert(source, target)
         assert target.read_bytes() == whole
         assert len(list(tmp_path.iterdir())) == 2
     trials.check()

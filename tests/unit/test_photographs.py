@@ -1,4 +1,4 @@
-"""All stations on photographs as people have them: at many scales, tilts and damages, turned aside, bent, and close."""
+"""All steps on photographs as people have them: at many scales, tilts and damages, turned aside, bent, and close."""
 
 from pathlib import Path
 

@@ -204,6 +204,6 @@ def test_all_in_one_restores_the_chosen_and_reports_all(shared: Path) -> None:
         gpen.open_detector("mtcnn"),
         select=gpen.SelectSettings(order="smallest", count=1),
     )
-    fates = {one.box[0] > 220: str(one.outcome) for one in done.faces}
-    assert fates == {True: "restored", False: "left out: not among the 1 smallest"}
+    outcomes = {one.box[0] > 220: str(one.outcome) for one in done.faces}
+    assert outcomes == {True: "restored", False: "left out: not among the 1 smallest"}
     assert torch.equal(done.image[:, :, :190], picture[:, :, :190])

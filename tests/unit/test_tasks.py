@@ -270,7 +270,7 @@ def test_strength_of_a_whole_picture() -> None:
 
 
 def test_whole_pictures_count_and_can_stop() -> None:
-    steps: list[tuple[int, int]] = []
+    steps: list[tuple[int, int | None]] = []
     gpen.restore_aligned(
         Negative(), head().repeat(3, 1, 1, 1), on_progress=lambda done, total: steps.append((done, total))
     )
