@@ -44,6 +44,8 @@ class OutOfMemory(GPENError):
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether PyTorch, NumPy or OpenCV raised it for want of memory, on whatever device."""
+    if isinstance(error, GPENError):
+        return isinstance(error, OutOfMemory)
     # torch.cuda.OutOfMemoryError is a RuntimeError that says so; the CPU's and Apple's have no class of their own.
     said = re.search(
         "out of memory|not enough memory|insufficient memory|can(no|')t allocate memory", str(error), re.IGNORECASE

@@ -24,8 +24,8 @@ THRESHOLD = 0.3
 # A face whose landmarks moved by more pixels of the crop, about 1 % of its width, is aligned anew and looked at again,
 # as often as its detector gains by it: one that is tilted by 45° needs it.
 SETTLED = 1.2
-# Landmarks further than this from where they should be, in pixels of the crop and nearly half a face, are another
-# face's; those of a face of 40 pixels that is tilted by 45° are a third of it off at first.
+# Landmarks further than this from where they should be, nearly half a face, in pixels of the crop, are another face's;
+# those of a face of 40 pixels that is tilted by 45° are a third of it off at first.
 FURTHEST = 0.22 * CROP_SIZE
 # What the detector is less sure of is no face most of the time, and a threshold near 0 finds a thousand of them.
 LEAST_SCORE = 0.5

@@ -34,7 +34,7 @@ def correct_lens(picture: Tensor, strength: float, direction: str = DIRECTIONS[0
 
     Raises `SettingError` for a strength out of range and an unknown direction.
     """
-    if not -1 <= strength <= 1:
+    if not isinstance(strength, int | float) or not -1 <= strength <= 1:
         raise SettingError(f"the strength must be between -1 and 1, and it is {strength}")
     if direction not in DIRECTIONS:
         raise SettingError.unknown("direction", direction, DIRECTIONS)

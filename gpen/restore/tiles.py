@@ -42,7 +42,7 @@ def restore_tiled(
     """
     check_tiles(model)
     size = model.size
-    if not 0 <= overlap <= size // 2:
+    if not isinstance(overlap, int) or not 0 <= overlap <= size // 2:
         raise SettingError(f"the overlap must be between 0 and {size // 2}, half of the model's size; it is {overlap}")
     given, picture = picture, as_rgb(picture)
     frames, height, width, _ = picture.shape

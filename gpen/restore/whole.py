@@ -41,7 +41,7 @@ def restore_aligned(
     Returns (B, H, W, 3) float32 in 0..1, or (B, H, W, 4) with the alpha that came. Raises `SettingError` for a
     strength outside 0..1, and what `restore_faces` raises.
     """
-    if not 0 <= strength <= 1:
+    if not isinstance(strength, int | float) or not 0 <= strength <= 1:
         raise SettingError(f"the strength must be between 0 and 1, and it is {strength}")
     given, picture = picture, as_rgb(picture)
     mask = checked_mask(model, picture, inpaint_mask)
@@ -62,9 +62,9 @@ def restore_aligned(
     restored = restore_in_batches(model, [partial(cut, frame) for frame in range(frames)], batch)
     for frame, (_, square) in enumerate(restored):
         inner = square[None, top : top + inner_height, left : left + inner_width]
-        place = None if mask is None else mask[frame, ..., None]
+        place = None if mask is None else mask[[frame], ..., None]
         # Finished once more at the picture's own size, where it is as sharp as it came.
-        done = model.task.finish(picture[frame], resized(inner, height, width)[0].clamp(0, 1), place)
+        done = model.task.finish(picture[[frame]], resized(inner, height, width).clamp(0, 1), place)[0]
         result[frame] = torch.lerp(picture[frame], done, strength)
         if on_progress:
             on_progress(frame + 1, frames)

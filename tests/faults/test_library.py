@@ -13,6 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, rule, r
 
 import gpen
 from gpen.options import options_of
+from gpen.restorers.gpen import GPENModel
 from tests.support.networks import write_small
 
 from .conftest import Trials, of
@@ -116,7 +117,7 @@ class Calls(RuleBasedStateMachine):
 
     faces = Bundle("faces")
     pictures_given = Bundle("pictures")
-    model: gpen.GPENModel  # type: ignore[name-defined] - set by the test
+    model: GPENModel
     trials: Trials
 
     def call(self, name: str, function: Any, *arguments: Any, **more: Any) -> Any:
@@ -210,5 +211,5 @@ def test_calls(trials: Trials, tmp_path_factory: pytest.TempPathFactory) -> None
     """Pictures, boxes, masks, landmarks and settings over every public call."""
     path = write_small(tmp_path_factory.mktemp("models") / "small.safetensors")
     machine = type("Machine", (Calls,), {"model": gpen.load_model(path, device="cpu"), "trials": trials})
-    run_state_machine_as_test(machine, settings=settings(max_examples=of(2, 320), stateful_step_count=of(12, 50)))
+    run_state_machine_as_test(machine, settings=settings(max_examples=of(12, 320), stateful_step_count=of(30, 50)))
     trials.check(of(100, 10_000))

@@ -64,7 +64,8 @@ def test_faces_that_are_left_out_stay_as_they_were(
     command = ["restore", str(head), "--output", str(out), "--verbose", "--rotated", "--detection-size", "full size"]
     assert main([*command, "--order", "largest", "--count", "1", "--max-size", "20"]) == 0
     np.testing.assert_array_equal(cv2.imread(str(out)), cv2.imread(str(head)))
-    assert "left out: larger than 20 px" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "#1 left out" in said and "larger than 20 px" in said
 
 
 def test_one_unreadable_among_many(head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

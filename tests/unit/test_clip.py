@@ -11,6 +11,7 @@ from skimage import data
 import gpen
 from benchmarks.flicker import still_clip
 from gpen.faces.alignment import template
+from gpen.faces.detectors import DetectorKind
 from gpen.image.cuts import Changes, scene_cuts
 from gpen.restore.averaging import averaged, window
 from tests.support.networks import Negative
@@ -31,7 +32,7 @@ def clip_of(faces: list[gpen.Face], frames: int) -> gpen.Faces:
 class Fixed:
     """Finds the same face in every picture."""
 
-    threshold = 0.5
+    kind = DetectorKind("fixed", threshold=0.5)
     at_once = 1
 
     def __call__(self, pictures: np.ndarray, threshold: float) -> list[list[gpen.Face]]:
@@ -128,7 +129,7 @@ def test_ends_of_a_still_clip_are_as_good_as_its_middle() -> None:
 def test_a_face_behind_another_leaves_no_ghost() -> None:
     """Two heads that cross: the nearer one's pixels are those that they are without the other."""
     clip = torch.rand(1, 200, 260, 3, generator=torch.Generator().manual_seed(0))
-    near, far = face_at(0, 40, 40, side=120), face_at(0, 120, 60, side=70)
+    near, far = face_at(0, 40, 40, side=120), face_at(0, 110, 60, side=100)
     alone, both = (
         gpen.paste_faces(clip, gpen.restore_faces(Negative(), clip, gpen.Faces(faces, 260, 200, 1)))
         for faces in ((near,), (near, far))
@@ -138,5 +139,5 @@ def test_a_face_behind_another_leaves_no_ghost() -> None:
     assert (inside & (behind.mask[0] > 0.5)).sum() > 100, "they do not meet"
     torch.testing.assert_close(both.image[0][inside], alone.image[0][inside], atol=1e-6, rtol=0)
     beside = (behind.mask[0] > 0.99) & (alone.mask[0] == 0) & (both.mask[0] > 0.99)
-    assert beside.sum() > 500, "the other is not restored beside it"
+    assert beside.sum() > 300, "the other is not restored beside it"
     torch.testing.assert_close(both.image[0][beside], behind.image[0][beside], atol=0.02, rtol=0)

@@ -138,7 +138,7 @@ def test_crop_of_another_size_lands_in_the_same_place(astronaut: torch.Tensor, f
     same = gpen.replace_crops(cut.faces, 1 - cut.crops)
     pasted, expected = (gpen.paste_faces(astronaut, faces).image for faces in (back, same))
     # Half a pixel to the side would cost three times as much.
-    assert (pasted - expected).abs().mean() < 0.0015
+    assert (pasted - expected).abs().mean() < 0.0025
 
 
 def test_larger_picture_gives_crops_with_its_detail(astronaut: torch.Tensor, found: gpen.Faces) -> None:

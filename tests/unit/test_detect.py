@@ -129,7 +129,7 @@ def test_fewer_at_once_where_memory_runs_out(
     assert len(gpen.detect_faces(astronaut.expand(3, -1, -1, -1), detector)) == 3
     assert given[:5] == [3, 1, 2, 1, 1], "halved until it fits"
     most = 0
-    with pytest.raises(gpen.DetectorError, match=r"not enough memory .* 512×512.*mtcnn"):
+    with pytest.raises(gpen.OutOfMemory, match=r"not enough memory .* 512×512.*mtcnn"):
         gpen.detect_faces(astronaut, detector)
 
 

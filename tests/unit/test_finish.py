@@ -97,10 +97,13 @@ def test_stubble_and_freckles_are_gone(portrait: tuple[Tensor, np.ndarray]) -> N
     faces, skin = faces_of(picture, with_after(face, blurred(crop_of(face).before, 5))), cheeks(picture, face)
     marked = torch.zeros(1, *picture.shape[1:3])
     marked[:, :, : int(landmarks[2, 0])] = 1
-    before = gpen.paste_faces(picture, faces, large_faces="off").image
-    after = gpen.paste_faces(picture, faces, large_faces="off", keep_texture=marked).image
+    before = gpen.paste_faces(picture, faces, large_faces="off", skin=1.0).image
+    after = gpen.paste_faces(picture, faces, large_faces="off", skin=1.0, keep_texture=marked).image
     assert fine(after, skin & (marked > 0)) > 1.2 * fine(before, skin & (marked > 0))
-    torch.testing.assert_close(after[marked == 0], before[marked == 0], atol=2e-3, rtol=0)
+    # The mask is seen in the pixels of the crop, so its edge is a little softer than it was drawn.
+    away = torch.ones_like(marked)
+    away[:, :, : int(landmarks[2, 0]) + 4] = 0
+    torch.testing.assert_close(after[away > 0], before[away > 0], atol=2e-3, rtol=0)
 
 
 @pytest.mark.parametrize("color", ["mild", "full"])
@@ -215,8 +218,8 @@ def test_mask_grows_and_softens(astronaut: Tensor) -> None:
     def row(grow: float = 0, feather: float = 0) -> np.ndarray:
         return paste_mask(face, grow=grow, feather=feather)[280]
 
-    # 10 percent of a face 286 pixels wide, on both sides.
-    assert (row(grow=10) > 0.5).sum() - (row() > 0.5).sum() == pytest.approx(57, abs=3)
+    # 5 and 10 percent of a face 286 pixels wide, on both sides; more would reach the edge of the crop.
+    assert (row(grow=5) > 0.5).sum() - (row() > 0.5).sum() == pytest.approx(29, abs=3)
     assert (row() > 0.5).sum() - (row(grow=-10) > 0.5).sum() == pytest.approx(57, abs=3)
     assert not (row(grow=-50) > 0.1).any()
 

@@ -40,13 +40,16 @@ def wheel(folder: Path, name: str, version: str) -> Path:
     stem, info = f"{name.replace('-', '_')}-{version}", f"{name.replace('-', '_')}-{version}.dist-info"
     path = folder / f"{stem}-py3-none-any.whl"
     needs = "".join(f"Requires-Dist: {one}\n" for one in NEEDS.get(name, ()))
+    module = f"{MODULES.get(name, name.replace('-', '_'))}.py"
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr(f"{MODULES.get(name, name.replace('-', '_'))}.py", "")
+        file.writestr(module, "")
         file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}")
         file.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
-        file.writestr(f"{info}/RECORD", "")
+        # By which pip takes an older version away.
+        files = (module, *(f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD")))
+        file.writestr(f"{info}/RECORD", "".join(f"{one},,\n" for one in files))
     return path
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...errors import DetectorError, is_out_of_memory
+from ...errors import DetectorError, OutOfMemory, is_out_of_memory
 from ...model.checkpoint import read_tensors
 from ..face import Face
 from .kind import DetectorKind, Pictures, Place
@@ -55,7 +55,7 @@ class RetinaFaceDetector:
         half = len(pictures) // 2
         if half == 0:
             height, width = pictures.shape[1:3]
-            raise DetectorError(
+            raise OutOfMemory(
                 f"not enough memory to look for faces in a picture of {width}×{height}; "
                 "close other programs, choose a smaller size for detection, or the detector mtcnn, which takes the CPU"
             )
