@@ -1,6 +1,6 @@
 """Pictures as people have them: tensors, arrays of numpy, Pillow's, and files that were read."""
 
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,17 @@ from ..errors import PictureError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from .files import PictureFile
 
-GivenPicture: TypeAlias = "Tensor | npt.NDArray[np.generic] | Image.Image | PictureFile"
+class WithPixels(Protocol):
+    """What holds pixels, as `PictureFile` does."""
+
+    @property
+    def rgb(self) -> Tensor:
+        """(B, H, W, 3) in 0..1"""
+        ...
+
+
+GivenPicture: TypeAlias = "Tensor | npt.NDArray[np.generic] | Image.Image | WithPixels"
 """What is taken for a picture wherever a tensor is."""
 
 

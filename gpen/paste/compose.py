@@ -185,14 +185,12 @@ def _not_hidden(job: Job, mask: Shape, nearer: Sequence[tuple[Crop, Shape]]) -> 
     free: Shape | None = None
     for crop, shape in nearer:
         fade = max(2.0, FADE_BEHIND * width_of(crop))
-        other = _touched(shape > LEAST_SHARE, crop.crop_to_picture, hw)
-        left, top, right, bottom = _common(
-            place, (*(round(v - fade) for v in other[:2]), *(round(v + fade) for v in other[2:]))
-        )
+        reach = round(fade) + 1
+        x, y, x_end, y_end = _touched(shape > LEAST_SHARE, crop.crop_to_picture, hw)
+        left, top, right, bottom = _common(place, (x - reach, y - reach, x_end + reach, y_end + reach))
         if right <= left or bottom <= top:
             continue
         # Their whole neighbourhood is looked at: what hides the face may lie just beside its place.
-        reach = round(fade) + 1
         wide = max(left - reach, 0), max(top - reach, 0), min(right + reach, hw[1]), min(bottom + reach, hw[0])
         hidden = warped(shape, crop.crop_to_picture, wide) > 0
         away = cv2.distanceTransform((~hidden).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

@@ -129,7 +129,7 @@ def test_ends_of_a_still_clip_are_as_good_as_its_middle() -> None:
 def test_a_face_behind_another_leaves_no_ghost() -> None:
     """Two heads that cross: the nearer one's pixels are those that they are without the other."""
     clip = torch.rand(1, 200, 260, 3, generator=torch.Generator().manual_seed(0))
-    near, far = face_at(0, 40, 40, side=120), face_at(0, 120, 60, side=70)
+    near, far = face_at(0, 40, 40, side=120), face_at(0, 110, 60, side=100)
     alone, both = (
         gpen.paste_faces(clip, gpen.restore_faces(Negative(), clip, gpen.Faces(faces, 260, 200, 1)))
         for faces in ((near,), (near, far))
