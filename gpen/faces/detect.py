@@ -61,8 +61,9 @@ def find_faces(
             ]
         for frame, found in enumerate(looked, first):
             differ.append(thumbs.of(pictures[frame - first]))
+            # A number is given once, when all passes have been made one.
             faces += [
-                replace(face, frame=frame, sharpness=sharpness(picture[frame], face.landmarks))
+                replace(face, frame=frame, number=0, sharpness=sharpness(picture[frame], face.landmarks))
                 for face in found
                 if face.problem is None
             ]

@@ -65,7 +65,7 @@ def short(at: int | None = None) -> Iterator[Shortage]:
             prefix = "np" if module is np else "cv2"
             for name in sorted(set(re.findall(rf"\b{prefix}\.([a-zA-Z_]+)\(", SOURCES))):
                 function = getattr(module, name, None)
-                if callable(function) and not isinstance(function, type):
+                if callable(function) and not isinstance(function, (type, np.ufunc)):
                     stack.enter_context(patch.object(module, name, _asking(shortage, library, function)))
         stack.enter_context(shortage)
         yield shortage
@@ -90,7 +90,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Callable[[], to
     inside = {"x": 70, "y": 70, "width": 80, "height": 100}
 
     def loaded() -> torch.Tensor:
-        return torch.stack([tensor.sum() for tensor in read_checkpoint(path).tensors.values()])
+        return next(iter(read_checkpoint(path).tensors.values()))
 
     def after(faces: gpen.Faces) -> torch.Tensor:
         crop = faces[0].crop
@@ -104,7 +104,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Callable[[], to
         "restore": lambda: after(gpen.restore_faces(model, picture, faces)),
         "whole": lambda: gpen.restore_aligned(model, picture),
         "tiles": lambda: gpen.restore_tiled(model, picture[:, :100, :100]),
-        "paste": lambda: gpen.paste_faces(picture, restored, skin=0.5, color="match", grain=0.5).image,
+        "paste": lambda: gpen.paste_faces(picture, restored, skin=0.5, color="full", grain=0.5).image,
         "lens": lambda: gpen.correct_lens(picture, 0.5),
     }
 

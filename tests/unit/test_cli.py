@@ -12,6 +12,7 @@ from skimage import data
 
 from gpen.cli import main
 from gpen.model.checkpoint import read_checkpoint
+from tests.support import films
 from tests.support.photograph import read_rgb
 
 
@@ -193,3 +194,14 @@ def test_what_would_change_nothing_is_refused(
 ) -> None:
     assert main(["restore", str(head), "--output", str(tmp_path / "out"), *arguments]) == 2
     assert words in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_film_is_restored_from_file_to_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    av = pytest.importorskip("av")
+    source = films.write_film(tmp_path / "in.mp4", films.shaken(3), sound=None)
+    assert main(["restore", str(source), "--output", str(tmp_path / "out.mp4"), "--smoothing", "0"]) == 0
+    assert "out.mp4: 3 frames, " in capsys.readouterr().out
+    with av.open(str(tmp_path / "out.mp4")) as film:
+        assert sum(1 for _ in film.decode(video=0)) == 3
+    assert main(["restore", str(source), str(source), "--output", str(tmp_path / "folder")]) == 2
+    assert "films are restored one by one" in capsys.readouterr().err

@@ -214,7 +214,7 @@ def test_mask_grows_and_softens(astronaut: Tensor) -> None:
     # 5 and 10 percent of a face 286 pixels wide, on both sides; more would reach the edge of the crop.
     assert (row(grow=5) > 0.5).sum() - (row() > 0.5).sum() == pytest.approx(29, abs=3)
     assert (row() > 0.5).sum() - (row(grow=-10) > 0.5).sum() == pytest.approx(57, abs=3)
-    assert not (row(grow=-50) > 0.1).any()
+    assert (row(grow=-50) > 0.5).sum() < 0.4 * (row() > 0.5).sum()
 
     def soft(values: np.ndarray) -> int:
         return int(((values > 0.02) & (values < 0.98)).sum())

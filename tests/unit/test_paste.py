@@ -258,7 +258,8 @@ def test_grey_and_transparent_pictures(astronaut: Tensor) -> None:
     faces = faces_of(astronaut, astronaut_face(astronaut))
     for channels in (astronaut[..., :1], torch.cat([astronaut, astronaut[..., :1]], dim=-1)):
         pasted = gpen.paste_faces(channels, faces)
-        assert pasted.image.shape == astronaut.shape
+        assert pasted.image.shape[:3] == astronaut.shape[:3]
+        assert torch.equal(pasted.image[..., 3:], channels[..., 3:]), "alpha comes out as it went in"
         assert pasted.mask.max() > 0.999
 
 

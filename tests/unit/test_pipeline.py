@@ -13,15 +13,20 @@ from gpen.faces.report import describe
 from tests.support.networks import Negative
 
 
+def colourful() -> torch.Tensor:
+    """A picture of which no part is grey or of one tint: there a network changes luminance alone."""
+    return torch.rand(1, 512, 512, 3, generator=torch.Generator().manual_seed(0))
+
+
 def faces_at(*places: tuple[int, int, int], frames: int = 1, size: int = 512) -> gpen.Faces:
     """Faces 64 pixels wide, each at (frame, left, top)."""
     found = [gpen.Face(frame, (x, y, x + 64, y + 64), template(64) + np.array([x, y]), 0.9) for frame, x, y in places]
     return gpen.Faces(tuple(found), size, size, frames)
 
 
-def test_each_face_gets_its_crop_and_its_fate(astronaut: torch.Tensor) -> None:
+def test_each_face_gets_its_crop_and_its_outcome() -> None:
     found = faces_at((0, 100, 50), (0, 300, 200), (0, 900, 10))
-    done = gpen.restore_faces(Negative(), astronaut, found)
+    done = gpen.restore_faces(Negative(), colourful(), found)
     assert [str(face.outcome) for face in done] == ["restored", "restored", "skipped: it lies outside the picture"]
     for face in done.faces[:2]:
         assert face.crop is not None and face.crop.after is not None
@@ -49,8 +54,8 @@ def test_impossible_face_is_skipped(
 
 
 @pytest.mark.parametrize("task", ["restoration", "segmentation"])
-def test_value_range_follows_the_task(astronaut: torch.Tensor, task: str) -> None:
-    face = gpen.restore_faces(Negative(task=task), astronaut, faces_at((0, 100, 50)))[0]
+def test_value_range_follows_the_task(task: str) -> None:
+    face = gpen.restore_faces(Negative(task=task), colourful(), faces_at((0, 100, 50)))[0]
     assert face.crop is not None and face.crop.after is not None
     torch.testing.assert_close(face.crop.after, 1 - face.crop.before)
 

