@@ -5,7 +5,7 @@ inpaint masks (B, H, W, 1), both in 0..1.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -36,6 +36,10 @@ class Task:
     """Whether it fills in what an inpaint mask says."""
     in_tiles: bool = False
     """Whether its network may see a face in parts."""
+
+    def unfinished(self) -> "Task":
+        """The same task for parts of a picture that is finished as a whole."""
+        return replace(self, finish=_as_it_came)
 
 
 def is_inpainted(mask: Tensor) -> Tensor:

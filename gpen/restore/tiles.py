@@ -56,13 +56,13 @@ def restore_tiled(
         for frame, (top, _), (left, _) in tiles
     ]
     result = torch.zeros_like(padded)
-    restored = restore_in_batches(model, cuts, batch)
+    restored = restore_in_batches(model.for_parts(), cuts, batch)
     for done, (frame, (top, down), (left, across)) in enumerate(tiles, 1):
         weights = down[:, None, None] * across[None, :, None]
         result[frame, top : top + size, left : left + size] += next(restored)[1] * weights
         if on_progress:
             on_progress(done, len(tiles))
-    return with_alpha_of(given, result[:, :height, :width])
+    return with_alpha_of(given, model.task.finish(picture, result[:, :height, :width], None))
 
 
 def check_tiles(model: GPENModel) -> None:

