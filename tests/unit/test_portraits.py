@@ -48,6 +48,12 @@ def the_face(picture: np.ndarray, detector: Detector, **settings: Any) -> Face:
     return face
 
 
+def largest(picture: np.ndarray, detector: Detector) -> Face:
+    """The portrait's own face: at a threshold of 0.5 noise is now and then taken for another."""
+    faces = gpen.detect_faces(tensor(np.ascontiguousarray(picture)), detector, threshold=0.5)
+    return max(faces, key=lambda face: face.size)
+
+
 @pytest.mark.parametrize("threshold", [0, 0.5])
 @pytest.mark.parametrize("side", [128, 512, 1250, 1500, 3000])
 def test_found_once_at_every_size(portraits: list[np.ndarray], detector: Detector, side: int, threshold: float) -> None:
@@ -85,12 +91,12 @@ def test_landmarks_mirror_and_tilt_with_the_picture(
     for portrait in portraits:
         picture = noisy_jpeg(sized(portrait, round(width / FACE_SHARE)))
         middle = (len(picture) - 1) / 2
-        here = the_face(picture, detector, threshold=0.5).landmarks
-        there = the_face(picture[:, ::-1], detector, threshold=0.5).landmarks
+        here = largest(picture, detector).landmarks
+        there = largest(picture[:, ::-1], detector).landmarks
         mirrored.append(np.linalg.norm((there * [-1, 1] + [2 * middle, 0])[MIRRORED] - here, axis=1).mean() / width)
         turn = cv2.getRotationMatrix2D((middle, middle), 20, 1)
         turned = cv2.warpAffine(picture, turn, picture.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
-        there = the_face(np.asarray(turned, np.uint8), detector, threshold=0.5).landmarks
+        there = largest(np.asarray(turned, np.uint8), detector).landmarks
         tilted.append(np.linalg.norm(here @ turn[:, :2].T + turn[:, 2] - there, axis=1).mean() / width)
     assert np.mean(mirrored) < 0.02 and np.mean(tilted) < 0.03
 

@@ -76,7 +76,8 @@ def test_weight_is_how_much_is_pasted() -> None:
     full = gpen.restore_faces(Negative(), picture, found)
     half = full.with_faces([replace(full[0], weight=0.5)])
     whole, faded = gpen.paste_faces(picture, full), gpen.paste_faces(picture, half)
-    torch.testing.assert_close(faded.mask, whole.mask / 2)
+    # What a mask shows less of than half a grey level is not done, and half of that is not either.
+    torch.testing.assert_close(faded.mask, whole.mask / 2, atol=1 / 512, rtol=0)
     # Where the whole face would have been brighter than white or darker than black, half of it is not.
     torch.testing.assert_close(faded.image, (whole.image + picture) / 2, atol=1e-3, rtol=0)
 
