@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support import graphs
@@ -78,6 +79,13 @@ def some_prompt(nodes: dict[str, dict[str, Any]], name: str, photo: str, rng: ra
     return graph
 
 
+def busy(server: Server) -> float:
+    """How many seconds the server has worked so far: other programs on the machine do not count."""
+    assert server._process is not None
+    times = psutil.Process(server._process.pid).cpu_times()
+    return times.user + times.system
+
+
 def check_named(failed: NodeFailed) -> None:
     """Raises where a node failed with an error that is not ours."""
     assert ".gpen.errors." in failed.exception_type, f"{failed.exception_type}: {failed.message}"
@@ -97,12 +105,12 @@ def test_prompts(client: Client, server: Server, small: Path, ours: dict[str, An
         name = sorted(ours)[number % len(ours)]
         graph = some_prompt(ours, name, photo, rng)
         with trials.trial(f"{name}: {graph.nodes[3].inputs!r:.300}", PromptRefused):
-            begun = time.monotonic()
+            begun = busy(server)
             try:
                 client.run(graph, seconds=60)
             except NodeFailed as failed:
                 check_named(failed)
-            assert time.monotonic() - begun < SECONDS * 2, "too long"  # the server's own work is in it
+            assert busy(server) - begun < SECONDS * 2, "too long"  # the server's own work is in it
             server.check_alive()
     trials.check(of(30, 1000))
 
@@ -139,7 +147,7 @@ def test_nothing_grows(client: Client, server: Server, small: Path, trials: Tria
     trials.check(count)
 
 
-def test_interrupt(client: Client, small: Path, trials: Trials) -> None:
+def test_interrupt(client: Client, server: Server, small: Path, trials: Trials) -> None:
     """Interrupts at any moment of a prompt that runs all steps."""
     rng, photo = random.Random(0), client.upload(photograph(), "photo.png")
     for number in range(of(6, 60)):
@@ -155,10 +163,10 @@ def test_interrupt(client: Client, small: Path, trials: Trials) -> None:
             client.wait_for_node(run, wanted)
             time.sleep(rng.uniform(0, 0.3))
             client.interrupt()
-            begun = time.monotonic()
+            begun = busy(server)
             try:
                 client.wait(run)
             finally:
-                took = time.monotonic() - begun
+                took = busy(server) - begun
                 assert took < 2, f"{took:.1f} s"
     trials.check(of(6, 60))
