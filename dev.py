@@ -39,6 +39,7 @@ def main() -> int:
     if sys.version_info < (3, 10):  # noqa: UP036
         return _fail(f"Python 3.10 or newer is needed, and this is {sys.version_info[0]}.{sys.version_info[1]}.")
     if sys.argv[1:2] == ["install"]:
+        sys.path.insert(0, str(ROOT))  # the Python of ComfyUI for Windows does not look beside its script
         from tools.install import main as install  # not before the message above
 
         return install(sys.argv[2:])

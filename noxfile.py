@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-import nox
+import nox  # pyright: ignore[reportMissingImports] - it lies in an environment of its own
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv"

@@ -20,8 +20,7 @@ from gpen.faces.face import Faces
 from gpen.folder.plan import plan_for
 from gpen.folder.run import FolderSettings, remaining, run
 from gpen.image.files import read_picture, write_picture
-
-from .measure import interleaved
+from tests.support.measure import interleaved
 
 FORMATS = ("png", "jpg", "webp", "tiff")
 

@@ -4,6 +4,7 @@ import argparse
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
 import gpen
@@ -28,13 +29,13 @@ def main() -> None:
     for smoothing in (0.25, 0.5, 1.0):
         ways[f"tracked, smoothing {smoothing}"] = gpen.track_faces(found, smoothing=smoothing)
     print("| faces | change from frame to frame, grey levels | of that frame by frame | sharpness |\n|---|--:|--:|--:|")
-    alone = 0.0
+    alone, mask = 0.0, torch.zeros(0)
     for name, faces in ways.items():
         pasted = gpen.paste_faces(clip, gpen.restore_faces(model, clip, faces))
-        change = flicker(pasted.image, pasted.mask)
+        change, mask = flicker(pasted.image, pasted.mask), pasted.mask
         alone = alone or change
         print(f"| {name} | {change:.2f} | {change / alone:.0%} | {sharpness(pasted.image, pasted.mask) * 1e4:.1f} |")
-    print(f"| not restored | {flicker(clip, pasted.mask):.2f} | | |")
+    print(f"| not restored | {flicker(clip, mask):.2f} | | |")
 
 
 if __name__ == "__main__":

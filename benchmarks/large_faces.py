@@ -7,6 +7,7 @@ size in tiles. What is nearest to the undamaged portrait, by PSNR and SSIM over 
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,8 @@ def measure(model: GPENModel, detector: Detector, files: list[Path], side: int) 
 
 def _likeness(pixels: Pixels, truth: Pixels) -> tuple[float, float]:
     error = max(float(np.square(pixels - truth).mean()), 1e-10)
-    return -10 * float(np.log10(error)), float(structural_similarity(pixels, truth, channel_axis=2, data_range=1))
+    similarity: Any = structural_similarity(pixels, truth, channel_axis=2, data_range=1)
+    return -10 * float(np.log10(error)), float(similarity)
 
 
 def main() -> None:

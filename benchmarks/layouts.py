@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +28,7 @@ Shape = tuple[str, int, int, int]
 
 def shapes(config: GPENConfig) -> Iterator[Shape]:
     """Of the 3×3 convolutions, in the order in which they run."""
-    network = GPEN(config, device="meta")
+    network: Any = GPEN(config, device="meta")
     for level, conv in enumerate(network.encoder):
         if level > 0:
             # Blurred, a map is one pixel wider.
@@ -49,7 +50,7 @@ def calls(kind: str, inputs: int, outputs: int, side: int) -> dict[str, Callable
     result: dict[str, Callable[[], Tensor]] = {"NCHW": partial(run, x, weight), "NHWC": partial(run, *last)}
     if kind != "up":
         sizes = [padding] * 2, [stride] * 2, [1, 1], 1
-        packed = torch._C._nn.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), *sizes, list(x.shape))
+        packed = torch.ops.aten.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), *sizes, list(x.shape))
         x_last = x.contiguous(memory_format=torch.channels_last)
         pointwise = torch.ops.mkldnn._convolution_pointwise
         result["packed"] = partial(pointwise, x_last, packed, None, *sizes, "none", [], "")

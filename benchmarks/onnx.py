@@ -16,8 +16,9 @@ from gpen.model.network import GPEN
 def session(config: GPENConfig, tensors: Mapping[str, Tensor]) -> Callable[[Tensor], Tensor] | None:
     """A function that runs the network in onnxruntime; None, said aloud, where the packages are not installed."""
     try:
-        import onnxruntime
-        import onnxscript  # noqa: F401 - the exporter needs it
+        # Optional: pyright may not find them either.
+        import onnxruntime  # pyright: ignore[reportMissingImports]
+        import onnxscript  # noqa: F401 - the exporter needs it # pyright: ignore[reportMissingImports]
     except ImportError as error:
         print(
             f"no row for onnxruntime: {error.name} is not installed (pip install onnx onnxscript onnxruntime)",

@@ -1,7 +1,7 @@
 """The rows of the benchmark's table: one network of random weights, run in every way there is."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -92,7 +92,7 @@ def markdown(rows: list[Row], device: torch.device) -> str:
     return "\n".join(lines) + "\n"
 
 
-def bytes_of(tensors: dict[str, Tensor]) -> int:
+def bytes_of(tensors: Mapping[str, Tensor]) -> int:
     """What tensors take, together."""
     return sum(tensor.nbytes for tensor in tensors.values())
 

@@ -1,4 +1,4 @@
-"""The station that takes a lens's distortion out of a picture, and puts it back."""
+"""The node that takes a lens's distortion out of a picture, and puts it back."""
 
 import torch
 from comfy_api.latest import io

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from skimage import data
+from torch import Tensor
 
 from tests.support.mirror import Mirror
 from tests.support.networks import write_small
+from tests.support.photograph import tensor
 from tools.client import Client
 from tools.comfyui import ROOT, Server
 
@@ -20,6 +23,12 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"needs the reference files, and there is no folder {path}: name it in SHARED")
     return path
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Tensor:
+    """NASA's portrait of Eileen Collins (public domain), (1, 512, 512, 3); nobody is to change it in place."""
+    return tensor(data.astronaut())
 
 
 @pytest.fixture(scope="session")

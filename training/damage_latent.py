@@ -45,8 +45,10 @@ def sense_damage(network: GPEN, pictures: Tensor) -> None:
     before = network.map(network.encode(pictures)[0]).mean(0)
     bands = min(BANDS, len(encoder) - 2)
     _ignore(network, slice(DETECTORS.start, FIRST_ENERGY + 4 * bands))
-    filters = [torch.einsum("c,hw->chw", colour, taps) for colour in (GREY, COLOUR) for taps in (LAPLACIAN, CHECKER)]
-    pairs = torch.stack([sign * GAIN * taps for taps in filters for sign in (1, -1)])  # (8, RGB, 3, 3)
+    filters = [
+        torch.einsum("c,hw->chw", colour, kernel) for colour in (GREY, COLOUR) for kernel in (LAPLACIAN, CHECKER)
+    ]
+    pairs = torch.stack([sign * GAIN * kernel for kernel in filters for sign in (1, -1)])  # (8, RGB, 3, 3)
     for level, conv in enumerate(encoder):
         if 1 <= level <= bands:
             _overwrite(conv, DETECTORS)

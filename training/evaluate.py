@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -101,7 +102,8 @@ def _psnr(picture: Picture, original: Picture) -> float:
 def _ssim(picture: Picture, original: Picture) -> float:
     """Gaussian window of σ = 1.5 as in Wang et al. 2004, mean of the colour channels."""
     how = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    return float(structural_similarity(original, picture, channel_axis=2, data_range=1, **how))
+    similarity: Any = structural_similarity(original, picture, channel_axis=2, data_range=1, **how)
+    return float(similarity)
 
 
 def _tensor(picture: Picture) -> Tensor:

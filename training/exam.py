@@ -7,6 +7,7 @@ program's fingerprint.
 import io
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,13 +53,14 @@ def painted(face: int, picture: Picture, rng: np.random.Generator) -> Picture:
     side = len(picture)
     small = _resized(picture, round(face / FACE_SHARE), Image.Resampling.BOX)
     shift = ndimage.zoom(rng.uniform(-1.5, 1.5, (2, 9, 9)), (1, len(small) / 9, len(small) / 9), order=3)
-    places = np.indices(small.shape[:2]) + shift
+    places = np.indices(small.shape[:2]) + np.asarray(shift)
     small = np.stack(
         [ndimage.map_coordinates(small[:, :, c], places, order=1, mode="nearest") for c in range(3)], axis=2
     )
     small = ndimage.median_filter(small, (3, 3, 1))
     light = (small @ LUMINANCE)[:, :, None]
-    small = light + ndimage.uniform_filter(small - light, (3, 3, 1))
+    window: Any = (3, 3, 1)  # the declared type knows one size for all axes only
+    small = light + ndimage.uniform_filter(small - light, window)
     image = _image(small).filter(ImageFilter.UnsharpMask(radius=1, percent=100, threshold=0))
     return _resized(_pixels(image), side, Image.Resampling.LANCZOS)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache, partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from skimage import data
 import gpen
 from gpen.faces.boxes import overlap
 from gpen.faces.detectors import DETECTORS, Detector, DetectorKind
-from gpen.faces.face import Face
+from gpen.faces.face import Box, Face
 from gpen.faces.sharpness import sharpness
 
 from .portraits import FOLDERS, SIDE, Pixels, batch, blurred, coded, noisy, people, portrait, resized
@@ -50,7 +51,7 @@ class OneLook:
         return self.opened(pictures, threshold)
 
 
-def found(pixels: Pixels, name: str, second_look: bool = True, **settings: object) -> list[Face]:
+def found(pixels: Pixels, name: str, second_look: bool = True, **settings: Any) -> list[Face]:
     """The faces of one picture."""
     return list(gpen.detect_faces(batch(pixels), detector(name, second_look), **settings))
 
@@ -80,14 +81,19 @@ def found_once(name: str, count: int = 60) -> Row:
             # What is found with the higher threshold is what is surer among these: the surest comes first.
             for threshold in (ADVISED, DETECTORS[name].threshold):
                 sure = [face for face in faces if face.score >= threshold]
-                scale = side / SIDE
-                right.append(len(sure) == 1 and overlap(sure[0].box, tuple(v * scale for v in expected)) > 0.4)
+                right.append(len(sure) == 1 and overlap(sure[0].box, scaled_box(expected, side / SIDE)) > 0.4)
     sides = f"{SIDES[0]} to {SIDES[-1]}"
     return at_least(f"{name}: found exactly once, {len(right)} looks, sides {sides}", np.mean(right), 0.99, "{:.2%}")
 
 
+def scaled_box(box: Box, scale: float) -> Box:
+    """A box in a picture that is so many times as large."""
+    left, top, right, bottom = box
+    return left * scale, top * scale, right * scale, bottom * scale
+
+
 @cache
-def true_box(file: Path) -> tuple[float, float, float, float]:
+def true_box(file: Path) -> Box:
     """The box of the one face of a portrait, by a detector that knows its size, in pixels of 1024."""
     face = max(found(portrait(file, 384), "yunet", second_look=False), key=lambda face: face.size)
     left, top, right, bottom = (v * SIDE / 384 for v in face.box)
@@ -209,7 +215,8 @@ def auto_with_one_more(count: int = 12) -> Row:
     """Whatever further detector is on disk, "auto" finds what MTCNN alone finds."""
     worst = 1.0
     for name, side in product(AT_HAND, (128, 1000, 1500)):
-        worst = min(worst, np.mean([len(found(portrait(file, side), name, False)) == 1 for file in people(count)]))
+        once = [len(found(portrait(file, side), name, False)) == 1 for file in people(count)]
+        worst = min(worst, float(np.mean(once)))
     return at_least(f"auto with any detector on disk: found once, the worst of {len(AT_HAND)}", worst, 1.0, "{:.0%}")
 
 
@@ -236,7 +243,8 @@ def sharpnesses(file: Path, width: int, damage: str) -> tuple[float, float]:
     """Of a clean face so wide, and of it damaged."""
     side = 2 * width
     pixels = resized(surroundings(file), side)
-    points = gpen.Faces((head(file),), *surroundings(file).shape[1::-1], 1).scaled_to(side, side)[0].landmarks
+    height, width_of_picture = surroundings(file).shape[:2]
+    points = gpen.Faces((head(file),), width_of_picture, height, 1).scaled_to(side, side)[0].landmarks
     clean, bad = (torch.from_numpy(p).float() / 255 for p in (pixels, DAMAGES[damage](pixels, width)))
     return sharpness(clean, points), sharpness(bad, points)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gpen.weights.locate import Folders
+from tests.support.photograph import read_rgb
 
 SHARED = Path(os.environ.get("SHARED", "../shared"))
 """Where portraits and weights lie."""
@@ -36,7 +37,7 @@ def people(count: int) -> tuple[Path, ...]:
 
 def portrait(file: Path, side: int = SIDE) -> Pixels:
     """A portrait of `side`×`side` pixels."""
-    return resized(np.asarray(cv2.imread(str(file))[..., ::-1], np.uint8), side)
+    return resized(read_rgb(file), side)
 
 
 def resized(pixels: Pixels, side: int) -> Pixels:
@@ -56,7 +57,7 @@ def noisy(pixels: Pixels, deviation: float, seed: int = 0) -> Pixels:
 def coded(pixels: Pixels, quality: int) -> Pixels:
     """As a JPEG of that quality."""
     jpeg = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1], np.uint8)
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))[..., ::-1], np.uint8)
 
 
 def blurred(pixels: Pixels, deviation: float) -> Pixels:

@@ -1,6 +1,7 @@
 """One promise, and how far it is kept."""
 
 from dataclasses import dataclass
+from typing import SupportsFloat
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,11 @@ class Row:
         return "yes" if self.kept else "**no**"
 
 
-def at_least(name: str, figure: float, bar: float, words: str = "{:.3g}") -> Row:
+def at_least(name: str, figure: SupportsFloat, bar: float, words: str = "{:.3g}") -> Row:
     """A row whose figure must reach its bar; `words` is how both are written."""
-    return Row(name, f"≥ {words.format(bar)}", words.format(figure), bool(figure >= bar))
+    return Row(name, f"≥ {words.format(bar)}", words.format(figure), float(figure) >= bar)
 
 
-def at_most(name: str, figure: float, bar: float, words: str = "{:.3g}") -> Row:
+def at_most(name: str, figure: SupportsFloat, bar: float, words: str = "{:.3g}") -> Row:
     """A row whose figure must not exceed its bar."""
-    return Row(name, f"≤ {words.format(bar)}", words.format(figure), bool(figure <= bar))
+    return Row(name, f"≤ {words.format(bar)}", words.format(figure), float(figure) <= bar)

@@ -61,15 +61,15 @@ def _inpainting() -> Row:
     original = _portrait("tammy-baldwin")
     blue = (original * BLUE).clamp(0, 1)
     model, who = _model("GPEN-Inpainting-1024", StandIn("inpainting", blue), "the original in blue")
-    torn, hole = _torn(original)
-    done = gpen.restore_aligned(model, torn, inpaint_mask=hole)
-    outside = hole[..., None].expand_as(torn) == 0
+    torn, inpaint_mask = _torn(original)
+    done = gpen.restore_aligned(model, torn, inpaint_mask=inpaint_mask)
+    outside = inpaint_mask[..., None].expand_as(torn) == 0
     same = "every pixel" if torch.equal(done[outside], torn[outside]) else "not every pixel"
     return _row(
         {
             "inpainting: a torn picture": torn,
-            "mask: white is filled in": hole[..., None].expand_as(torn),
-            who: _output(model, torn, hole),
+            "mask: white is filled in": inpaint_mask[..., None].expand_as(torn),
+            who: _output(model, torn, inpaint_mask),
             f"result: {same} outside of the mask is the one that it was": done,
         }
     )
@@ -84,9 +84,9 @@ def _model(name: str, stand_in: StandIn, role: str) -> tuple[GPENModel, str]:
         return stand_in, f"stand-in for the network: gives {role}"
 
 
-def _output(model: GPENModel, picture: Tensor, hole: Tensor | None = None) -> Tensor:
+def _output(model: GPENModel, picture: Tensor, inpaint_mask: Tensor | None = None) -> Tensor:
     """What the bare network says of a whole picture."""
-    given = model.task.prepare(picture, None if hole is None else hole[..., None])
+    given = model.task.prepare(picture, None if inpaint_mask is None else inpaint_mask[..., None])
     x = resized(given, model.size, model.size).movedim(3, 1) * 2 - 1
     return (model(x).cpu().movedim(1, 3) + 1) / 2
 
@@ -102,8 +102,8 @@ def _torn(picture: Tensor) -> tuple[Tensor, Tensor]:
     mask = np.zeros((SIDE, SIDE), np.float32)
     for start, end in (((120, 60), (330, 300)), ((210, 400), (390, 190)), ((60, 330), (250, 250))):
         cv2.line(mask, start, end, 1.0, 16)
-    hole = torch.from_numpy(mask)[None]
-    return torch.where(hole[..., None] > 0, torch.tensor(0.96), picture), hole
+    inpaint_mask = torch.from_numpy(mask)[None]
+    return torch.where(inpaint_mask[..., None] > 0, torch.tensor(0.96), picture), inpaint_mask
 
 
 def _blurred(picture: Tensor, sigma: float) -> Tensor:

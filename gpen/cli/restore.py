@@ -38,6 +38,7 @@ from ..restore.whole import restore_aligned
 from ..restorers.gpen import MEMORY, GPENModel
 from ..weights.locate import find
 from .arguments import add_settings, flag_of, said_of, settings_from
+from .film import add_film, is_film, restore_film
 from .report import OK, SOME_FAILED, bar
 
 SETTINGS: dict[type[Settings], str] = {
@@ -68,6 +69,7 @@ def add(commands: Any) -> None:
         "--inpaint-mask", metavar="FILE", type=Path, help="for an inpainting model: a picture, white where it fills in"
     )
     _add_files(command)
+    add_film(command)
     _add_cluster(command)
     command.add_argument("--offline", action="store_true", help="never download")
     command.add_argument("--verbose", "-v", action="store_true", help="say what became of each face")
@@ -129,6 +131,8 @@ def run(said: argparse.Namespace) -> int:
     settings = {kind: settings_from(said, kind) for kind in SETTINGS}
     if said.report:
         check_report(said.report)
+    if is_film(said.inputs):
+        return restore_film(said, _loaded(said, settings, quiet=False)[0], settings)
     plan = _plan(said)
     made_with = _made_with(said, settings)
     if said.dry_run:
@@ -262,7 +266,7 @@ def _clip(jobs: Sequence[Job], restored: Restore, said: argparse.Namespace) -> i
 
 def _check_whole(said: argparse.Namespace) -> None:
     """Raise `SettingError` for arguments that say nothing where a picture is taken whole, or is no frame of a clip."""
-    useless = [] if said.clip else [flag_of(option) for option in said_of(said, TrackSettings)]
+    useless = [] if said.clip or is_film(said.inputs) else [flag_of(option) for option in said_of(said, TrackSettings)]
     if useless:
         raise SettingError(
             f"{', '.join(useless)} say how a clip's faces are followed; give --clip too, or leave them out"

@@ -13,7 +13,7 @@ from ..progress import Progress
 from .boxes import read_boxes
 from .detectors.kind import Detector
 from .face import Face, Faces
-from .passes import DetectSettings, look_into, look_through
+from .passes import DetectSettings, detect_in, detect_in_box
 from .sharpness import sharpness
 
 
@@ -53,16 +53,17 @@ def find_faces(
     for first in range(0, frames, at_once):
         pictures = to_uint8(picture[first : first + at_once])
         if given is None:
-            looked = look_through(pictures, detector, threshold, settings)
+            looked = detect_in(pictures, detector, threshold, settings)
         else:
             looked = [
-                [look_into(pixels, box, detector, threshold, settings) for box in given[frame]]
+                [detect_in_box(pixels, box, detector, threshold, settings) for box in given[frame]]
                 for frame, pixels in enumerate(pictures, first)
             ]
         for frame, found in enumerate(looked, first):
             differ.append(thumbs.of(pictures[frame - first]))
+            # A number is given once, when all passes have been made one.
             faces += [
-                replace(face, frame=frame, sharpness=sharpness(picture[frame], face.landmarks))
+                replace(face, frame=frame, number=0, sharpness=sharpness(picture[frame], face.landmarks))
                 for face in found
                 if face.problem is None
             ]

@@ -46,7 +46,7 @@ def faces_from_landmarks(picture: Tensor, landmarks: object) -> Faces:
         count = len(frames)
     except (TypeError, KeyError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise SettingError(
-            "expected FACE_LANDMARKS as ComfyUI's MediaPipe Face Landmarker gives them "
+            "expected FACE_LANDMARKS as ComfyUI's Detect Face Landmarks (MediaPipe) gives them "
             f"(frames, image_size; {MESH_POINTS} points a face), got something else: {shown(error)}"
         ) from error
     faces = Faces(tuple(found), width, height, count).placed_on(picture)

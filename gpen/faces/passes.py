@@ -12,12 +12,10 @@ import numpy.typing as npt
 from ..image.tiles import faded_tiles
 from ..options import Settings, option
 from .boxes import GivenBox, distinct, overlap
-from .detectors.kind import Detector, Pictures
+from .detectors.kind import Detector, Picture, Pictures
 from .face import Box, Face, Faces, Outcome
 from .second_look import UPRIGHT_BONUS, log_odds, look_again
 
-Pixels = npt.NDArray[np.uint8]
-"""(H, W, 3) RGB"""
 Found = list[list[Face]]
 """The faces of each picture."""
 
@@ -56,8 +54,8 @@ class DetectSettings(Settings):
 
     threshold: float = option(
         0.0,
-        "How sure the detector must be. 0: what suits the detector (RetinaFace and MTCNN 0.9, YuNet 0.8). "
-        "Lower finds more faces, and more that are none.",
+        "How sure the detector must be of a face. 0 stands for what suits the detector: 0.9 for RetinaFace and MTCNN, "
+        "0.8 for YuNet. 0.5 is lower than these: it finds more faces, and more that are none. 0.95 is stricter.",
         low=0,
         high=1,
         step=0.01,
@@ -93,7 +91,7 @@ class DetectSettings(Settings):
     )
 
 
-def look_through(pictures: Pictures, detector: Detector, threshold: float, settings: DetectSettings) -> Found:
+def detect_in(pictures: Pictures, detector: Detector, threshold: float, settings: DetectSettings) -> Found:
     """The faces of each picture, in its pixels; in each pass the detector is given all of them at once."""
 
     def upright(pictures: Pictures) -> Found:
@@ -103,7 +101,9 @@ def look_through(pictures: Pictures, detector: Detector, threshold: float, setti
     return look_again(pictures, found, detector)
 
 
-def look_into(pixels: Pixels, given: GivenBox, detector: Detector, threshold: float, settings: DetectSettings) -> Face:
+def detect_in_box(
+    pixels: Picture, given: GivenBox, detector: Detector, threshold: float, settings: DetectSettings
+) -> Face:
     """The face in a box of one picture: the box as it was given, the landmarks as the detector sees them there.
 
     Where it sees none, they are the mean face's.
@@ -180,7 +180,7 @@ def _at_scale(pictures: Pictures, scale: float, detector: Detector, threshold: f
     ]
 
 
-def _resized(pixels: Pixels, width_height: tuple[int, int]) -> Pixels:
+def _resized(pixels: Picture, width_height: tuple[int, int]) -> Picture:
     how = cv2.INTER_AREA if width_height[0] < pixels.shape[1] else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(pixels, width_height, interpolation=how), np.uint8)
 

@@ -18,7 +18,7 @@ from .formats import SUFFIXES, Format, format_of, register_all
 from .formats.decode import decoded
 from .formats.encode import encoded
 from .formats.metadata import Carried
-from .formats.tiff import Pixels
+from .formats.tiff import FilePixels
 from .given import GivenPicture, as_tensor
 
 __all__ = ["SUFFIXES", "PictureFile", "Written", "file_of", "picture_in", "read_picture", "write_file", "write_picture"]
@@ -29,7 +29,7 @@ class PictureFile:
     """A picture as it lay in a file, with what writing it back needs."""
 
     path: Path
-    frames: tuple[Pixels, ...] = field(repr=False)
+    frames: tuple[FilePixels, ...] = field(repr=False)
     """(H, W, C) each, upright, in the file's own 8 or 16 bits; C is 1 (grey), 2 (grey and alpha), 3 (RGB) or 4. A
     still picture has one; an animation its frames, all of one size; a TIFF its pages, which may differ in size."""
     data: bytes = field(repr=False)
@@ -169,7 +169,7 @@ def file_of(
     return data, Written(path, False, (*(like.lost if like else ()), *lost))
 
 
-def _is_copy(path: Path, format: Format, frames: list[Pixels], like: PictureFile) -> bool:
+def _is_copy(path: Path, format: Format, frames: list[FilePixels], like: PictureFile) -> bool:
     same_kind = format.name == like.format or path.suffix.lower() == like.path.suffix.lower()
     return (
         same_kind
@@ -188,7 +188,7 @@ def _of_any_format(like: PictureFile | None) -> dict[str, Any]:
 
 def _frames(
     picture: "GivenPicture | Sequence[GivenPicture]", like: PictureFile | None, bits: int | None, grey: bool | None
-) -> list[Pixels]:
+) -> list[FilePixels]:
     """Pictures as a file holds them: (H, W, C) of 8 or 16 bits each."""
     pages: Sequence[Any] = picture if isinstance(picture, (list, tuple)) else [picture]
     values = [frame for page in pages for frame in as_tensor(page).detach().to("cpu", torch.float32)]
@@ -206,13 +206,13 @@ def _frames(
     return done
 
 
-def _numbers(frame: Tensor, kind: type[np.uint8] | type[np.uint16]) -> Pixels:
+def _numbers(frame: Tensor, kind: type[np.uint8] | type[np.uint16]) -> FilePixels:
     """(H, W, C) in 0..1 → the same in whole numbers; one channel becomes three."""
     frame = frame.expand(-1, -1, 3) if frame.shape[2] == 1 else frame
     return (frame.clamp(0, 1) * np.iinfo(kind).max).round().numpy().astype(kind)
 
 
-def _alpha_of(source: Pixels, pixels: Pixels) -> Pixels:
+def _alpha_of(source: FilePixels, pixels: FilePixels) -> FilePixels:
     """The source's alpha (H, W, 1), of the size and in the numbers of other pixels."""
     alpha = source[..., -1:]
     if alpha.shape[:2] == pixels.shape[:2] and alpha.dtype == pixels.dtype:
@@ -222,13 +222,13 @@ def _alpha_of(source: Pixels, pixels: Pixels) -> Pixels:
     return (resized[0, 0, ..., None] * np.iinfo(pixels.dtype).max).round().numpy().astype(pixels.dtype)
 
 
-def _luminance(color: Pixels) -> Pixels:
+def _luminance(color: FilePixels) -> FilePixels:
     """(H, W, 3) → (H, W, 1); what is grey already stays to the last digit."""
     weights = np.array([0.299, 0.587, 0.114], np.float32)
     return np.rint(color.astype(np.float32) @ weights).astype(color.dtype)[..., None]
 
 
-def _floats(pixels: Pixels) -> Tensor:
+def _floats(pixels: FilePixels) -> Tensor:
     return torch.from_numpy(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max)
 
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from .noise import Plane, flat_level
+from .noise import flat_level
+from .warp import Plane
 
 SIGMAS = (1.0, 2.0, 4.0)
 """Noise is measured and made in octaves: that of film, of a scaled picture or of a compressed one is not white."""

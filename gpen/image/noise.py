@@ -2,12 +2,8 @@
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from .warp import Pixels
-
-Plane = npt.NDArray[np.float32]
-"""(H, W)"""
+from .warp import Pixels, Plane
 
 LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)
 BLOCK = 8

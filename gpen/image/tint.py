@@ -15,7 +15,7 @@ LARGEST_RESIDUE = 4 / 255
 
 def is_of_one_tint(pixels: Pixels) -> bool:
     """Whether a picture (H, W, 3) in 0..1 is grey or of one tint: its chroma follows from its luminance alone."""
-    small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
     # What lies outside the picture is black, whatever the tint.
     seen = small.max(axis=2) > 0
     if seen.sum() < 16:

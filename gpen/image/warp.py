@@ -11,6 +11,10 @@ Matrix = npt.NDArray[np.float64]
 """(2, 3)"""
 Pixels = npt.NDArray[np.float32]
 """(H, W, C)"""
+Plane = npt.NDArray[np.float32]
+"""(H, W): luminance, a mask"""
+Rectangle = tuple[int, int, int, int]
+"""left, top, right, bottom of a part of the picture, in whole pixels"""
 
 MOST_SIGMA = 4.0
 """Of a blur that is done at full size, in pixels."""
@@ -76,7 +80,7 @@ def blurred(pixels: Pixels, sigma: float) -> Pixels:
 
 def footprint(
     crop_to_picture: Matrix, size: int | tuple[int, int], picture_hw: tuple[int, ...], margin: int = 1
-) -> tuple[int, int, int, int]:
+) -> Rectangle:
     """The rectangle (left, top, right, bottom) of the picture that the crop covers, widened by `margin` and clipped.
 
     `size` is the side of the crop, or its width and height. Where it lies outside the picture, right ≤ left or

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..errors import CheckpointError
 
 Shape = tuple[int, ...]
+"""Of a tensor."""
 
 MOST_SIZE = 8192
 """Side of the largest picture that is believed; the largest released network has 2048 pixels, and needs 16 GB."""

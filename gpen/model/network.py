@@ -136,7 +136,7 @@ class StyledConv(nn.Module):
         """The latent → factors (B, in, 1, 1) for the convolution's input and (B, out, 1, 1) for its output.
 
         They are the style and the demodulation 1/‖w·style‖, w being an output channel's weights (StyleGAN2, eq. 3).
-        `energy` holds Σ w² over the 3×3 taps, so that weights are read once and not once more for each picture.
+        `energy` holds Σ w² over the 3×3 kernel, so that weights are read once and not once more for each picture.
         """
         style = self.modulation(latent)
         squares = style.square()
@@ -146,8 +146,8 @@ class StyledConv(nn.Module):
         if dtype == torch.float16:
             # Dividing the style and multiplying the demodulation by one number changes nothing but what lies between.
             # By Cauchy and Schwarz no sum of the convolution is then larger than the largest of its inputs.
-            taps = 9 * style.shape[1]
-            bound = torch.maximum((norm.amax(1) * taps).sqrt(), style.abs().amax(1))[:, None] + 1e-8
+            terms = 9 * style.shape[1]
+            bound = torch.maximum((norm.amax(1) * terms).sqrt(), style.abs().amax(1))[:, None] + 1e-8
             style, demodulation = style / bound, demodulation * bound
         return style[:, :, None, None].to(dtype), demodulation[:, :, None, None].to(dtype)
 
@@ -227,9 +227,9 @@ def blur(x: Tensor, pad: int, gain: float = 1.0) -> Tensor:
     """Zero-pad each side by `pad`, then filter with outer([1, 3, 3, 1]) / 64 · gain; sides grow by 2·pad - 3."""
     # Computed where x is, for a copy from the CPU would make a GPU wait.
     i = torch.arange(4, dtype=x.dtype, device=x.device)
-    taps = 1 + i * (3 - i)
-    kernel = torch.outer(taps, taps) * (gain / 64)
-    # One pass of 16 taps is faster than two of 4: what takes time here is reading and writing the maps.
+    row = 1 + i * (3 - i)
+    kernel = torch.outer(row, row) * (gain / 64)
+    # One pass of a 4×4 kernel is faster than two of 4: what takes time here is reading and writing the maps.
     return F.conv2d(x, kernel.expand(x.shape[1], 1, 4, 4), padding=pad, groups=x.shape[1])
 
 
@@ -243,7 +243,7 @@ def upsample(rgb: Tensor) -> Tensor:
 
 
 def weight_energy(conv: nn.Module) -> Tensor:
-    """(out, in): the sum of squares of a convolution's weights over its taps."""
+    """(out, in): the sum of squares of a convolution's weights over its kernel."""
     energy = conv.weight.square().sum((2, 3))  # type: ignore[union-attr]
     return energy.T if isinstance(conv, nn.ConvTranspose2d) else energy
 

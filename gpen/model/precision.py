@@ -1,10 +1,10 @@
 """What a choice of precision means on a device, and layers that store their weights in 8 bits.
 
 "fp8" takes the memory of 8-bit floats, but its weights are integers with a scale for each output channel: in a
-convolution one for each of its taps, in a linear layer one for each few weights. Weights of a channel are spread like
-noise around zero; steps of one size meet them four times as closely as floats with three bits of mantissa do. With
-e4m3 floats GPEN-512 with random weights came to 31 dB against float32 from the generator's convolutions alone, with
-integers to 43 dB. And every device knows integers.
+convolution one for each place of its kernel, in a linear layer one for each few weights. Weights of a channel are
+spread like noise around zero; steps of one size meet them four times as closely as floats with three bits of mantissa
+do. With e4m3 floats GPEN-512 with random weights came to 31 dB against float32 from the generator's convolutions alone,
+with integers to 43 dB. And every device knows integers.
 """
 
 import math

@@ -22,12 +22,12 @@ from torch import Tensor
 from ..errors import SettingError, advice_on_out_of_memory
 from ..faces.face import Crop, Face, Faces
 from ..image.picture import as_mask, as_rgb, with_alpha_of
-from ..image.warp import Matrix, Pixels, footprint, inverse, scale_of, smoothed
+from ..image.warp import Matrix, Pixels, Plane, Rectangle, footprint, inverse, scale_of, smoothed
 from ..options import settled
 from ..progress import Progress
 from .color import matched_color
-from .finish import Finish, Job, Place, pixels_of, warped, width_of
-from .masks import MASKS, Shape, mask_of
+from .finish import Finish, Job, pixels_of, warped, width_of
+from .masks import MASKS, mask_of
 from .parsers import Parser
 from .settings import PasteSettings
 
@@ -161,20 +161,20 @@ def paste_frame(
     return image, shares.mul_(settings.strength)
 
 
-def _job(face: Face, crop: Crop, settings: PasteSettings, picture: Pixels, limits: list[Shape | None]) -> Job:
+def _job(face: Face, crop: Crop, settings: PasteSettings, picture: Pixels, limits: list[Plane | None]) -> Job:
     replaced = face.outcome.kind == "replaced"
     # The same grain at every run, and another one in each frame of a clip.
     return Job(crop, face.weight, settings, picture, *limits, seed=face.key, replaced=replaced)
 
 
-def _mask(job: Job, parser: Parser | None) -> Shape:
+def _mask(job: Job, parser: Parser | None) -> Plane:
     """How much of the crop (S, S) is pasted where."""
     settings = job.settings
     mask = mask_of(job.crop, settings.mask, settings.parts, settings.grow, settings.feather, parser)
     return mask * np.float32(job.weight)
 
 
-def _not_hidden(job: Job, mask: Shape, nearer: Sequence[tuple[Crop, Shape]]) -> Shape | None:
+def _not_hidden(job: Job, mask: Plane, nearer: Sequence[tuple[Crop, Plane]]) -> Plane | None:
     """(H, W) in 0..1: where no nearer face is before this one, or None where none meets it.
 
     Beside a nearer face it fades in, so that there is no seam. Otherwise the soft edge of the nearer one would show it
@@ -182,7 +182,7 @@ def _not_hidden(job: Job, mask: Shape, nearer: Sequence[tuple[Crop, Shape]]) -> 
     """
     hw = job.picture.shape[:2]
     place = _touched(mask > LEAST_SHARE, job.crop.crop_to_picture, hw)
-    free: Shape | None = None
+    free: Plane | None = None
     for crop, shape in nearer:
         fade = max(2.0, FADE_BEHIND * width_of(crop))
         reach = round(fade) + 1
@@ -201,7 +201,7 @@ def _not_hidden(job: Job, mask: Shape, nearer: Sequence[tuple[Crop, Shape]]) -> 
     return None if free is None else free.clip(0, 1)
 
 
-def _common(one: Place, other: Place) -> Place:
+def _common(one: Rectangle, other: Rectangle) -> Rectangle:
     return max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
 
 
@@ -217,7 +217,7 @@ def _changes_something(face: Face, crop: Crop) -> bool:
     return width_of(crop) >= 1 and not np.array_equal(pixels_of(crop.before), pixels_of(crop.after))
 
 
-def _paste(job: Job, mask: Shape, free: Shape | None, image: Pixels, shares: Shape) -> None:
+def _paste(job: Job, mask: Plane, free: Plane | None, image: Pixels, shares: Plane) -> None:
     """Draw a face into `image` (H, W, 3) and its mask into `shares` (H, W), where `free` (H, W) lets it be seen."""
     kind, matrix = MASKS[job.settings.mask], job.crop.crop_to_picture
     place = left, top, right, bottom = _touched(mask > (LEAST_SHARE if kind.nearer_wins else 0), matrix, shares.shape)
@@ -250,7 +250,7 @@ def _paste(job: Job, mask: Shape, free: Shape | None, image: Pixels, shares: Sha
         cv2.copyTo(share_after, covered.view(np.uint8), share_before)
 
 
-def _to_paste(job: Job, mask: Shape, picture_hw: tuple[int, ...]) -> tuple[Pixels, float]:
+def _to_paste(job: Job, mask: Plane, picture_hw: tuple[int, ...]) -> tuple[Pixels, float]:
     """The restored crop (S, S, 3) in its colours, smoothed for its place, and how opaque it is."""
     crop, settings = job.crop, job.settings
     before, after = pixels_of(crop.before), pixels_of(crop.latest)
@@ -265,7 +265,7 @@ def _to_paste(job: Job, mask: Shape, picture_hw: tuple[int, ...]) -> tuple[Pixel
     return np.asarray(settings.strength * pasted + (1 - settings.strength) * before, np.float32), 1.0
 
 
-def _touched(shown: npt.NDArray[np.bool_], crop_to_picture: Matrix, picture_hw: tuple[int, ...]) -> Place:
+def _touched(shown: npt.NDArray[np.bool_], crop_to_picture: Matrix, picture_hw: tuple[int, ...]) -> Rectangle:
     """The rectangle of the picture that the pixels of a crop (S, S) that are shown lie in."""
     x, y, width, height = cv2.boundingRect(shown.astype(np.uint8))
     shifted = crop_to_picture.copy()
@@ -273,7 +273,7 @@ def _touched(shown: npt.NDArray[np.bool_], crop_to_picture: Matrix, picture_hw: 
     return footprint(shifted, (width, height), picture_hw)
 
 
-def _inside(crop_to_picture: Matrix, size: int, picture_hw: tuple[int, ...]) -> Shape:
+def _inside(crop_to_picture: Matrix, size: int, picture_hw: tuple[int, ...]) -> Plane:
     """(S, S): 1 where the crop shows the picture, 0 where it reaches over its edge."""
     left, top, right, bottom = footprint(crop_to_picture, size, picture_hw)
     ones = np.ones((bottom - top, right - left), np.float32)

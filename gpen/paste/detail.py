@@ -14,8 +14,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from ..image.noise import Plane, compression_level, luminance, noise_level
-from ..image.warp import Pixels, smoothed
+from ..image.noise import compression_level, luminance, noise_level
+from ..image.warp import Pixels, Plane, smoothed
 
 # Octaves of a crop, down to an eighth of the way from eye to eye; what is coarser is shape and light. In pixels.
 SIGMAS = (1.0, 2.0, 4.0, 8.0)

@@ -10,9 +10,9 @@ from torch import Tensor
 from ..faces.face import Crop
 from ..image.grain import grain, grain_levels, missing_grain
 from ..image.noise import luminance
-from ..image.warp import Matrix, Pixels, scale_of, smoothed
+from ..image.warp import Matrix, Pixels, Plane, Rectangle, scale_of, smoothed
 from .detail import Noise, kept_detail, own_detail
-from .masks import MASKS, Shape
+from .masks import MASKS
 from .settings import PasteSettings
 from .skin import skin_mask
 
@@ -20,9 +20,6 @@ from .skin import skin_mask
 WINDOW = 768
 # In 0..1: nobody sees a difference of colour this small.
 SAME_CHROMA = 0.25 / 255
-
-Place = tuple[int, int, int, int]
-"""left, top, right, bottom of a rectangle of the picture, in whole pixels"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +33,9 @@ class Job:
     settings: PasteSettings
     picture: Pixels
     """(H, W, 3) as it came in, without other faces."""
-    allowed: Shape | None
+    allowed: Plane | None
     """(H, W): where restored pixels may go"""
-    texture: Shape | None
+    texture: Plane | None
     """(H, W): whose own texture stays"""
     seed: tuple[int, int]
     replaced: bool = False
@@ -48,7 +45,7 @@ class Job:
 class Finish:
     """A restored face in the space of its picture, with what it is to keep of it: detail, texture, grain."""
 
-    def __init__(self, job: Job, pasted: Pixels, place: Place):
+    def __init__(self, job: Job, pasted: Pixels, place: Rectangle):
         crop, settings = job.crop, job.settings
         self.job, self.pasted, self.place = job, pasted, place
         self.matrix, self.scale = crop.crop_to_picture, scale_of(crop.crop_to_picture)
@@ -66,7 +63,7 @@ class Finish:
             self.crop = luminance(smoothed(before, 1 / self.scale))
             self.amount = self._amount(1 - settings.skin if own else 0)
             kept = own_detail(before, pasted, self.noise, self.scale) * self.amount
-            self.pasted = pasted + kept[..., None]
+            self.pasted = np.asarray(pasted + kept[..., None], np.float32)
         self.grain = settings.grain > 0
         if self.grain:
             levels = (grain_levels(luminance(x)) for x in (_part(job.picture, window_place), self._kept(window_place)))
@@ -83,7 +80,7 @@ class Finish:
             blend += noise[..., None]
         return np.clip(blend, 0, 1)
 
-    def _amount(self, of_skin: float) -> Shape:
+    def _amount(self, of_skin: float) -> Plane:
         """How much of its own detail each place of the crop keeps, (S, S) in 0..1; `of_skin` is that of skin."""
         crop = self.job.crop
         skin = skin_mask(pixels_of(crop.latest), crop.template)
@@ -94,7 +91,7 @@ class Finish:
             amount = np.maximum(amount, marked)
         return amount
 
-    def _kept(self, place: Place) -> Pixels:
+    def _kept(self, place: Rectangle) -> Pixels:
         blend = warped(self.pasted, self.matrix, place)
         if self.detail or self.texture:
             again = warped(self.crop, self.matrix, place)
@@ -120,19 +117,19 @@ def _relit(picture: Pixels, blend: Pixels) -> Pixels:
     return np.clip(luminance(blend), -chroma.min(axis=2), 1 - chroma.max(axis=2))[..., None] + chroma
 
 
-def _part(picture: Pixels, place: Place) -> Pixels:
+def _part(picture: Pixels, place: Rectangle) -> Pixels:
     left, top, right, bottom = place
     return picture[top:bottom, left:right]
 
 
-def middle(place: Place, most: int) -> Place:
+def middle(place: Rectangle, most: int) -> Rectangle:
     """The middle of a rectangle, at most so many pixels each way."""
     left, top, right, bottom = place
     x, y = max(0, right - left - most) // 2, max(0, bottom - top - most) // 2
     return left + x, top + y, right - x, bottom - y
 
 
-def warped(pixels: Pixels, crop_to_picture: Matrix, place: Place) -> Pixels:
+def warped(pixels: Pixels, crop_to_picture: Matrix, place: Rectangle) -> Pixels:
     """Pixels of a crop where they lie in the rectangle (left, top, right, bottom) of the picture, 0 outside."""
     left, top, right, bottom = place
     matrix = crop_to_picture - [[0, 0, left], [0, 0, top]]

@@ -9,15 +9,12 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import SettingError
 from ..faces.alignment import GPEN_TEMPLATE, Points
 from ..faces.face import Crop
+from ..image.warp import Plane
 from .parsers import Labels, Parser, classes_of
-
-Shape = npt.NDArray[np.float32]
-"""(SHAPE_SIDE, SHAPE_SIDE) of 0 and 1, or (S, S) in 0..1 once softened"""
 
 # Official code draws and softens masks at this size, whatever the size of the crop.
 SHAPE_SIDE = 512
@@ -41,7 +38,7 @@ OVAL_MARGIN = 0.41
 OFFICIAL_CLASSES = (*range(1, 14), 15, 16, 17)
 
 
-def mask_of(crop: Crop, name: str, parts: str, grow: float, feather: float, parser: Parser | None) -> Shape:
+def mask_of(crop: Crop, name: str, parts: str, grow: float, feather: float, parser: Parser | None) -> Plane:
     """The mask of a restored crop, (S, S) in 0..1.
 
     Args:
@@ -63,7 +60,7 @@ def mask_of(crop: Crop, name: str, parts: str, grow: float, feather: float, pars
     return _finished(shape, crop.size, mask.sigma, grow, feather, crop.template)
 
 
-def softened(shape: Shape, size: int, sigma: float = SIGMA) -> Shape:
+def softened(shape: Plane, size: int, sigma: float = SIGMA) -> Plane:
     """A shape with hard edges → (size, size), blurred twice by `sigma` pixels of the shape, 0 along its edge."""
     # Twice σ is σ·√2, and three and a half of those are as far as a soft edge reaches.
     border = max(BORDER, round(3.5 * np.sqrt(2) * sigma))
@@ -76,7 +73,7 @@ def softened(shape: Shape, size: int, sigma: float = SIGMA) -> Shape:
     return np.asarray(cv2.resize(shape, (size, size)), np.float32).clip(0, 1)
 
 
-def oval_shape(template: Points = GPEN_TEMPLATE, margin: float = 0.0) -> Shape:
+def oval_shape(template: Points = GPEN_TEMPLATE, margin: float = 0.0) -> Plane:
     """The oval with hard edges around the face of a crop with these landmarks, (SHAPE_SIDE, SHAPE_SIDE).
 
     `margin` is in distances between the line of the eyes and that of the mouth.
@@ -91,7 +88,7 @@ def oval_shape(template: Points = GPEN_TEMPLATE, margin: float = 0.0) -> Shape:
 
 
 @lru_cache(maxsize=4)
-def _drawn(name: str, size: int, grow: float, feather: float, template: tuple[float, ...]) -> Shape:
+def _drawn(name: str, size: int, grow: float, feather: float, template: tuple[float, ...]) -> Plane:
     points = np.reshape(template, (-1, 2))
     mask = MASKS[name]
     drawn = _finished(mask.shape(points, _NO_LABELS, ""), size, mask.sigma, grow, feather, points)
@@ -103,7 +100,7 @@ def _hashable(template: Points) -> tuple[float, ...]:
     return tuple(template.ravel().tolist())
 
 
-def _finished(shape: Shape, size: int, sigma: float, grow: float, feather: float, template: Points) -> Shape:
+def _finished(shape: Plane, size: int, sigma: float, grow: float, feather: float, template: Points) -> Plane:
     # The width of the oval: what `grow` and `feather` are percents of.
     width = 2 * OVAL_HALF_WIDTH * float(np.ptp(template[[0, 3], 1])) * SHAPE_SIDE
     if grow:
@@ -114,7 +111,7 @@ def _finished(shape: Shape, size: int, sigma: float, grow: float, feather: float
     return softened(shape, size, sigma)
 
 
-def _grown(shape: Shape, pixels: float) -> Shape:
+def _grown(shape: Plane, pixels: float) -> Plane:
     """Move the edge of a shape outwards by so many pixels; negative: inwards."""
     # Beyond the crop there is no face: a shape that fills it shrinks from there, too.
     side = cv2.copyMakeBorder(shape.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,))
@@ -126,19 +123,19 @@ def _grown(shape: Shape, pixels: float) -> Shape:
     return near[1:-1, 1:-1].astype(np.float32)
 
 
-def _oval(template: Points, labels: Labels, parts: str) -> Shape:
+def _oval(template: Points, labels: Labels, parts: str) -> Plane:
     return oval_shape(template, OVAL_MARGIN)
 
 
-def _box(template: Points, labels: Labels, parts: str) -> Shape:
+def _box(template: Points, labels: Labels, parts: str) -> Plane:
     return np.ones((SHAPE_SIDE, SHAPE_SIDE), np.float32)
 
 
-def _official(template: Points, labels: Labels, parts: str) -> Shape:
+def _official(template: Points, labels: Labels, parts: str) -> Plane:
     return np.isin(labels, OFFICIAL_CLASSES).astype(np.float32)
 
 
-def _chosen_parts(template: Points, labels: Labels, parts: str) -> Shape:
+def _chosen_parts(template: Points, labels: Labels, parts: str) -> Plane:
     """The pixels of the chosen parts, without patches that do not reach into the oval: those are of a neighbour."""
     chosen = np.isin(labels, classes_of(parts)).astype(np.uint8)
     _, patches = cv2.connectedComponents(chosen)
@@ -153,7 +150,7 @@ _NO_LABELS: Labels = np.zeros((0, 0), np.uint8)
 class Mask:
     """All that tells one kind of mask from the others."""
 
-    shape: Callable[[Points, Labels, str], Shape]
+    shape: Callable[[Points, Labels, str], Plane]
     """(template, labels of the parser, chosen parts) → the shape with hard edges."""
     parser: str | None = None
     """The parser that tells the parts of a face apart for it, by its name in `PARSERS`."""

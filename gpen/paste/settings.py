@@ -23,9 +23,9 @@ class PasteSettings(Settings):
     )
     mask: str = option(
         "oval",
-        "What of the square crop is pasted. oval: the face from hairline to chin. box: nearly all of the square, hair "
-        "and background included. parse: the chosen parts of the face, found by a small network (fetched once), so "
-        "that hands and hats stay in front. official: what GPEN's own code pastes.",
+        "What of the square crop is pasted. oval: the face with its ears and the top of its hair. box: nearly all of "
+        "the square, hair and background included. parse: face and hair, or parts of them, as a small network (fetched "
+        "once) finds them, so that hands and hats stay in front. official: what GPEN's own code pastes.",
         choices=tuple(MASKS),
     )
     parts: str = option(
@@ -53,8 +53,8 @@ class PasteSettings(Settings):
     )
     skin: float = option(
         0.3,
-        "How smooth skin becomes. 1: as the network makes it. Less lays the picture's own fine texture over the skin "
-        "(0.3 looks natural); noise and compression blocks are kept out.",
+        "How smooth skin becomes. 1: as the network makes it. Less lays the picture's own fine texture over the skin, "
+        "0 the most; noise and compression blocks are kept out.",
         low=0,
         high=1,
         step=0.05,
@@ -62,7 +62,7 @@ class PasteSettings(Settings):
     )
     color: str = option(
         COLORS[0],
-        "Match the restored face's colours to what they were. mild: their mean. full: their contrast too.",
+        "Match the restored face's colours to what they were. mild: their mean. full: how strong they are too.",
         choices=COLORS,
         advanced=True,
     )

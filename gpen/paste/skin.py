@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 
 from ..faces.alignment import Points
-from ..image.noise import Plane
-from ..image.warp import Pixels, blurred
+from ..image.warp import Pixels, Plane, blurred
 from .masks import SHAPE_SIDE, oval_shape
 
 # Lightness is left out: a shadow over half the face does not make it another skin. In Lab units.

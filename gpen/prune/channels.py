@@ -44,13 +44,13 @@ def read(config: GPENConfig, conv: int, kept: Mapping[str, Tensor]) -> Tensor:
     return kept["constant"] if conv == 0 else wide(config, conv - 1, kept)
 
 
-def taps(weights: Mapping[str, Tensor], conv: int) -> Tensor:
+def kernel(weights: Mapping[str, Tensor], conv: int) -> Tensor:
     """A view (out, in, 3, 3) of the weights of a convolution of the generator."""
     weight = weights[f"convs.{conv}.conv.weight"]
     return weight.transpose(0, 1) if conv % 2 else weight  # the upsampling ones are transposed
 
 
-def latent_taps(weights: Mapping[str, Tensor]) -> Tensor:
+def latent_kernel(weights: Mapping[str, Tensor]) -> Tensor:
     """A view (style_dim, channels, 16) of the weights that read the encoder's 4×4 map."""
     return weights["to_latent.weight"].unflatten(1, (-1, 16))
 
@@ -64,11 +64,11 @@ def select(config: GPENConfig, weights: Weights, kept: Kept) -> tuple[GPENConfig
         inputs = torch.arange(3) if level == 0 else kept[f"encoder.{level - 1}"]
         new[f"encoder.{level}.weight"] = weight[outputs][:, inputs]
         new[f"encoder.{level}.bias"] = weights[f"encoder.{level}.bias"][outputs]
-    new["to_latent.weight"] = latent_taps(weights)[:, kept[f"encoder.{levels[-1]}"]].flatten(1)
+    new["to_latent.weight"] = latent_kernel(weights)[:, kept[f"encoder.{levels[-1]}"]].flatten(1)
     new["constant.weight"] = weights["constant.weight"][:, kept["constant"]]
     for conv in convs:
         inputs, outputs, both = read(config, conv, kept), kept[f"convs.{conv}"], wide(config, conv, kept)
-        weight = taps(weights, conv)[outputs][:, inputs]
+        weight = kernel(weights, conv)[outputs][:, inputs]
         new[f"convs.{conv}.conv.weight"] = weight.transpose(0, 1) if conv % 2 else weight
         new[f"convs.{conv}.energy.weight"] = weight.square().sum((2, 3))
         new[f"convs.{conv}.noise.bias"] = weights[f"convs.{conv}.noise.bias"][both]

@@ -11,23 +11,23 @@ from torch import Tensor
 
 from ..model.config import GPENConfig
 from ..model.layout import ACTIVATION_GAIN
-from .channels import Kept, Weights, beside, latent_taps, read, taps, wide
+from .channels import Kept, Weights, beside, kernel, latent_kernel, read, wide
 from .importance import RIDGE, styles
-from .statistics import Seen
+from .statistics import Statistics
 
 
-def merge(config: GPENConfig, weights: Weights, seen: Seen, kept: Kept) -> Weights:
+def compensate(config: GPENConfig, weights: Weights, statistics: Statistics, kept: Kept) -> Weights:
     """The weights with which the channels that stay do best; those of the channels that go are still in place."""
     new = {name: tensor.clone() for name, tensor in weights.items()}
-    _merge_encoder(config, new, seen, kept)
+    _compensate_encoder(config, new, statistics, kept)
     gain: Tensor | None = None  # of the inputs: what the convolution before would have to be multiplied by
     for conv, channels in enumerate(config.generator_channels):
         name, inputs = f"convs.{conv}", read(config, conv, kept)
         source = "constant" if conv == 0 else f"convs.{conv - 1}"
-        style = styles(new, name, seen.latents)
-        weight, bias = taps(new, conv), new[f"{name}.noise.bias"]
+        style = styles(new, name, statistics.latents)
+        weight, bias = kernel(new, conv), new[f"{name}.noise.bias"]
         demodulation = _demodulation(weight, style)
-        offset = _take_over(weight, _Prediction(seen, source, inputs, style))
+        offset = _take_over(weight, _Prediction(statistics, source, inputs, style))
         bias[:channels] += offset * demodulation.mean(0) * ACTIVATION_GAIN
         if gain is not None:
             weight[:, inputs] *= gain[:, None, None]
@@ -38,31 +38,31 @@ def merge(config: GPENConfig, weights: Weights, seen: Seen, kept: Kept) -> Weigh
         if conv % 2 == 0:
             layer, outputs = f"to_rgbs.{conv // 2}", wide(config, conv, kept)
             weight = new[f"{layer}.conv.weight"]
-            prediction = _Prediction(seen, name, outputs, styles(new, layer, seen.latents))
+            prediction = _Prediction(statistics, name, outputs, styles(new, layer, statistics.latents))
             new[f"{layer}.conv.bias"] += _take_over(weight, prediction)
             weight[:, outputs] *= gain[:, None, None]
     return new
 
 
-def _merge_encoder(config: GPENConfig, weights: Weights, seen: Seen, kept: Kept) -> None:
+def _compensate_encoder(config: GPENConfig, weights: Weights, statistics: Statistics, kept: Kept) -> None:
     for level in range(1, len(config.encoder_channels)):
         source = f"encoder.{level - 1}"
-        prediction = _Prediction(seen, source, kept[source])
+        prediction = _Prediction(statistics, source, kept[source])
         weights[f"encoder.{level}.bias"] += _take_over(weights[f"encoder.{level}.weight"], prediction)
     source = f"encoder.{len(config.encoder_channels) - 1}"
-    prediction = _Prediction(seen, source, kept[source])
-    weights["to_latent.bias"] += _take_over(latent_taps(weights)[..., None], prediction)
+    prediction = _Prediction(statistics, source, kept[source])
+    weights["to_latent.bias"] += _take_over(latent_kernel(weights)[..., None], prediction)
 
 
 class _Prediction:
     """A map's channels that go from those that stay: gone ≈ slope · stays + offset, both times their styles."""
 
-    def __init__(self, seen: Seen, name: str, stays: Tensor, style: Tensor | None = None):
-        mean, covariance = seen.covariance(name)
+    def __init__(self, statistics: Statistics, name: str, stays: Tensor, style: Tensor | None = None):
+        mean, covariance = statistics.covariance(name)
         if style is not None:
             style = style.double()
             # Style and channel as if they were independent of each other.
-            products = seen.moments[name][:-1, :-1] * (style.T @ style / len(style))
+            products = statistics.moments[name][:-1, :-1] * (style.T @ style / len(style))
             mean = mean * style.mean(0)
             covariance = products - mean[:, None] * mean
         self.stays = stays

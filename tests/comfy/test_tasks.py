@@ -87,9 +87,9 @@ def test_colorization_keeps_the_luminance(client: Client, released: dict[str, Pa
 
 
 def test_inpainting_fills_the_mask_alone(client: Client, released: dict[str, Path]) -> None:
-    hole = np.zeros(photograph().shape[:2], np.uint8)
-    cv2.line(hole, (90, 110), (150, 120), 255, 7)
-    mask = torch.from_numpy(hole).float() / 255
+    torn = np.zeros(photograph().shape[:2], np.uint8)
+    cv2.line(torn, (90, 110), (150, 120), 255, 7)
+    mask = torch.from_numpy(torn).float() / 255
     graph = Graph()
     image = load(graph, client, masked(photograph(), mask))
     loaded = model(graph, released["inpainting"])
@@ -104,7 +104,7 @@ def test_inpainting_fills_the_mask_alone(client: Client, released: dict[str, Pat
         shown = client.pictures(run, node)
         assert_shows(shown, of_library)
         changed = (shown[0] != client.pictures(run, before)[0]).any(axis=2)
-        assert changed[hole > 0].mean() > 0.9 and not changed[hole == 0].any()
+        assert changed[torn > 0].mean() > 0.9 and not changed[torn == 0].any()
 
 
 def test_segmentation_reads_a_map_as_it_is(client: Client, released: dict[str, Path], small: Path) -> None:

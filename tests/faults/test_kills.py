@@ -76,8 +76,9 @@ def test_killed(name: str, trials: Trials, tmp_path: Path) -> None:
             for path in tmp_path.iterdir():
                 if not path.name.startswith(PREFIX) and path.name != "source.pth":
                     assert whole(path), path.name
+    long_ago = time.time() - 2 * ABANDONED
     for path in tmp_path.glob(f"{PREFIX}*"):
-        os.utime(path, (time.time() - 2 * ABANDONED,) * 2)
+        os.utime(path, (long_ago, long_ago))
     with replacing(tmp_path / "next") as temporary:
         temporary.touch()
     with trials.trial(f"{name}: left behind"):

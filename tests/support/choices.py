@@ -41,7 +41,7 @@ def choices(faces: gpen.Faces) -> list[tuple[dict[str, Any], set[int]]]:
         ({"max_size": 70}, {3, 4}),
         ({"min_percent": 22.0}, {1, 2}),
         ({"max_percent": 22.0}, {3, 4}),
-        ({"max_sharpness": 40.0}, {2}),
+        ({"max_sharpness": 20.0}, {2}),
         ({"mask": FIRST_TWO}, {1, 2}),
         ({"boxes": _TWO_BOXES}, {3, 4}),
         ({"order": "rightmost", "count": 1, "max_size": 70, "mask": FIRST_TWO}, set()),

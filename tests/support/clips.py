@@ -5,6 +5,9 @@ import torch
 from skimage import data
 from torch import Tensor
 
+import gpen
+from gpen.faces.alignment import template
+
 FRAMES = 12
 NOISE = 10 / 255
 
@@ -14,6 +17,16 @@ def still_clip(frames: int = FRAMES, seed: int = 0) -> Tensor:
     picture = data.astronaut()[0:220, 115:335].astype(np.float32) / 255
     noise = np.random.default_rng(seed).normal(0, NOISE, (frames, *picture.shape))
     return torch.from_numpy((picture + noise).clip(0, 1).astype(np.float32))
+
+
+def face_at(frame: int, x: float, y: float = 50, side: float = 64, score: float = 0.9) -> gpen.Face:
+    """An upright face whose box, `side` pixels wide and high, begins at (x, y)."""
+    return gpen.Face(frame, (x, y, x + side, y + side), template(64) * side / 64 + np.array([x, y]), score)
+
+
+def clip_of(faces: list[gpen.Face], frames: int) -> gpen.Faces:
+    """Faces in a clip of 512×512 pixels."""
+    return gpen.Faces(tuple(faces), 512, 512, frames)
 
 
 def flicker(clip: Tensor, mask: Tensor) -> float:

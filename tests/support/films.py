@@ -89,12 +89,17 @@ def decoded(path: Path) -> list[av.VideoFrame]:
 
 def pixels_of(path: Path) -> Pixels:
     """(N, H, W, 3)"""
-    return np.stack([frame.to_ndarray(format="rgb24") for frame in decoded(path)])
+    return np.asarray([frame.to_ndarray(format="rgb24") for frame in decoded(path)], np.uint8)
 
 
 def stamps_of(path: Path) -> list[Fraction]:
     """When each frame is shown, in seconds."""
-    return [frame.pts * frame.time_base for frame in decoded(path)]
+    return [_stamp(frame) for frame in decoded(path)]
+
+
+def _stamp(frame: av.VideoFrame) -> Fraction:
+    assert frame.pts is not None and frame.time_base is not None
+    return frame.pts * frame.time_base
 
 
 def sound_of(path: Path) -> list[bytes]:

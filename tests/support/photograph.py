@@ -25,9 +25,25 @@ FACE = np.s_[85:165, 75:145]
 """Brows to mouth, rows and columns of `photograph`."""
 
 
+# As YuNet finds them: left eye, right eye, nose, left and right corner of the mouth.
+ASTRONAUT_LANDMARKS = np.array(
+    [[200.12, 101.82], [247.13, 102.62], [220.37, 124.54], [198.61, 142.77], [239.67, 143.64]]
+)
+"""In `skimage.data.astronaut()`."""
+LANDMARKS = ASTRONAUT_LANDMARKS - [115, 0]
+"""In `photograph`."""
+
+
 def tensor(*pictures: Pixels) -> torch.Tensor:
     """A batch as LoadImage gives it: (B, H, W, 3) in 0..1."""
     return torch.from_numpy(np.stack(pictures)).float() / 255
+
+
+def read_rgb(path: Path) -> Pixels:
+    """The pixels of a file that is there, in 8 bits."""
+    pixels = cv2.imread(str(path))
+    assert pixels is not None, path
+    return np.ascontiguousarray(pixels[..., ::-1], np.uint8)
 
 
 def mesh() -> list[list[float]]:
@@ -52,8 +68,8 @@ def damaged(damage: Damage) -> Pixels:
     picture = photograph()
     match damage:
         case Damage.SMALL:
-            small = cv2.resize(picture, None, fx=1 / 2, fy=1 / 2, interpolation=cv2.INTER_AREA)
-            return cv2.resize(_jpeg(small, 40), picture.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+            small = _jpeg(scaled(picture, 1 / 2), 40)
+            return np.asarray(cv2.resize(small, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
         case Damage.JPEG:
             return _jpeg(picture, 12)
         case Damage.NOISE:
@@ -63,7 +79,7 @@ def damaged(damage: Damage) -> Pixels:
 
 def _jpeg(picture: Pixels, quality: int) -> Pixels:
     coded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))[..., ::-1], np.uint8)
 
 
 def face_psnr(picture: Pixels, original: Pixels) -> float:
@@ -80,8 +96,7 @@ def group(shared: Path, sides: tuple[int, ...] = (320, 220, 140, 90)) -> Pixels:
     picture = np.full((max(sides), sum(sides), 3), 120, np.uint8)
     left = 0
     for file, side in zip(files, sides, strict=False):
-        portrait = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
-        picture[:side, left : left + side] = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
+        picture[:side, left : left + side] = cv2.resize(read_rgb(file), (side, side), interpolation=cv2.INTER_AREA)
         left += side
     return picture
 
@@ -153,7 +168,7 @@ def turned_aside(shared: Path) -> Pixels:
 
 
 def _official(shared: Path, name: str) -> Pixels:
-    return np.asarray(cv2.cvtColor(cv2.imread(str(shared / "faces" / f"{name}.jpg")), cv2.COLOR_BGR2RGB), np.uint8)
+    return read_rgb(shared / "faces" / f"{name}.jpg")
 
 
 class Case(NamedTuple):

@@ -123,7 +123,7 @@ def _write_pillow(path: Path, case: Case, mode: str) -> None:
     if mode == "PA":
         alpha = image.getchannel("A")
         image = image.convert("RGB").quantize(200)
-        image.paste(255, mask=alpha.point(lambda value: 255 * (value < 90)))
+        image.paste(255, mask=alpha.point([255 * (value < 90) for value in range(256)]))
         image.info["transparency"] = 255
     options: dict[str, Any] = {}
     if case.suffix == "jpg":

@@ -108,8 +108,8 @@ def upfirdn(x: Tensor, up: int, pad: tuple[int, int], gain: float) -> Tensor:
     b, c, h, w = x.shape
     stuffed = F.pad(x.reshape(b * c, 1, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1))
     padded = F.pad(stuffed.reshape(b * c, 1, h * up, w * up), (*pad, *pad))
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype, device=x.device)
-    out = F.conv2d(padded, (torch.outer(taps, taps) * (gain / 64))[None, None])
+    row = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype, device=x.device)
+    out = F.conv2d(padded, (torch.outer(row, row) * (gain / 64))[None, None])
     return out.view(b, c, *out.shape[2:])
 
 

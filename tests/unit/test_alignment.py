@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from gpen.faces.alignment import align, crop_face, is_turned, template
+from tests.support import tolerances
 
 
 @pytest.fixture(scope="module")
@@ -18,13 +19,13 @@ def official(shared: Path) -> dict:
 
 def test_template_is_official(official: dict) -> None:
     for size, points in official["reference_5pts"].items():
-        np.testing.assert_allclose(template(int(size)), points, atol=1e-9)
+        np.testing.assert_allclose(template(int(size)), points, atol=tolerances.TEMPLATE)
 
 
 def test_matrix_is_official(official: dict) -> None:
     for case in official["cases"]:
         _, crop_to_picture = align(np.array(case["landmarks_5"]), case["size"])
-        np.testing.assert_allclose(crop_to_picture, case["crop_to_image"], atol=1e-3)
+        np.testing.assert_allclose(crop_to_picture, case["crop_to_image"], atol=tolerances.MATRIX)
 
 
 def test_mirrored_landmarks_are_not_mirrored_back() -> None:
@@ -37,7 +38,9 @@ def test_enlarged_face_is_plain_bilinear() -> None:
     picture = np.random.default_rng(0).random((90, 120, 3), np.float32)
     picture_to_crop, _ = align(template(64) + np.array([20, 10]), 256)
     expected = cv2.warpAffine(picture, picture_to_crop, (256, 256), flags=cv2.INTER_AREA)
-    np.testing.assert_allclose(crop_face(torch.from_numpy(picture), picture_to_crop, 256), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        crop_face(torch.from_numpy(picture), picture_to_crop, 256), expected, atol=tolerances.CROP
+    )
 
 
 def test_large_face_does_not_alias() -> None:
@@ -80,7 +83,7 @@ def test_stretching_makes_the_halves_of_a_turned_face_as_wide_as_a_frontal_ones(
         there = landmarks @ picture_to_crop[:, :2].T + picture_to_crop[:, 2]
         widths.append((there[1] - there[0])[0])
         back = there @ crop_to_picture[:, :2].T + crop_to_picture[:, 2]
-        np.testing.assert_allclose(back, landmarks, atol=1e-6)
+        np.testing.assert_allclose(back, landmarks, atol=tolerances.LANDMARKS)
     assert widths[1] == pytest.approx((template(256)[1] - template(256)[0])[0], rel=0.01)
     assert widths[0] < 0.85 * widths[1]
 

@@ -12,6 +12,8 @@ from skimage import data
 
 from gpen.cli import main
 from gpen.model.checkpoint import read_checkpoint
+from tests.support import films
+from tests.support.photograph import read_rgb
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +33,7 @@ def head(tmp_path: Path) -> Path:
 def test_restores_a_file_to_a_file(head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.png"
     assert main(["restore", str(head), "--output", str(out), "--verbose"]) == 0
-    before, after = cv2.imread(str(head)), cv2.imread(str(out))
+    before, after = read_rgb(head), read_rgb(out)
     assert after.shape == before.shape and np.abs(after.astype(int) - before).max() > 5
     assert "1 face found, 1 restored" in capsys.readouterr().out
 
@@ -39,7 +41,7 @@ def test_restores_a_file_to_a_file(head: Path, tmp_path: Path, capsys: pytest.Ca
 def test_aligned_takes_the_picture_whole(head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.png"
     assert main(["restore", str(head), "--output", str(out), "--aligned"]) == 0
-    before, after = cv2.imread(str(head)), cv2.imread(str(out))
+    before, after = read_rgb(head), read_rgb(out)
     assert after.shape == before.shape and (after != before).any(axis=2).mean() > 0.9, "only a face was restored"
     assert "taken as one face" in capsys.readouterr().out
 
@@ -47,14 +49,14 @@ def test_aligned_takes_the_picture_whole(head: Path, tmp_path: Path, capsys: pyt
 def test_inpaint_mask_is_filled_and_nothing_else(head: Path, tmp_path: Path, shared: Path) -> None:
     model, mask, out = tmp_path / "model.safetensors", tmp_path / "mask.png", tmp_path / "out.png"
     assert main(["convert", str(shared / "golden" / "gpen_64.safetensors"), str(model), "--task", "inpainting"]) == 0
-    hole = np.zeros((200, 200), np.uint8)
-    hole[90:110, 60:140] = 255
-    cv2.imwrite(str(mask), hole)
+    torn = np.zeros((200, 200), np.uint8)
+    torn[90:110, 60:140] = 255
+    cv2.imwrite(str(mask), torn)
     arguments = ["restore", str(head), "--output", str(out), "--model", str(model), "--inpaint-mask", str(mask)]
     for how in ([], ["--aligned"]):
         assert main([*arguments, *how]) == 0
-        changed = (cv2.imread(str(out)) != cv2.imread(str(head))).any(axis=2)
-        assert changed[hole > 0].mean() > 0.9 and not changed[hole == 0].any()
+        changed = (read_rgb(out) != read_rgb(head)).any(axis=2)
+        assert changed[torn > 0].mean() > 0.9 and not changed[torn == 0].any()
 
 
 def test_faces_that_are_left_out_stay_as_they_were(
@@ -63,7 +65,7 @@ def test_faces_that_are_left_out_stay_as_they_were(
     out = tmp_path / "out.png"
     command = ["restore", str(head), "--output", str(out), "--verbose", "--rotated", "--detection-size", "full size"]
     assert main([*command, "--order", "largest", "--count", "1", "--max-size", "20"]) == 0
-    np.testing.assert_array_equal(cv2.imread(str(out)), cv2.imread(str(head)))
+    np.testing.assert_array_equal(read_rgb(out), read_rgb(head))
     said = capsys.readouterr().out
     assert "#1 left out" in said and "larger than 20 px" in said
 
@@ -97,7 +99,7 @@ def test_strength_zero_alpha_and_16_bits_survive(head: Path, tmp_path: Path) -> 
     out = tmp_path / "out"
     assert main(["restore", str(head), str(head.parent / "deep.png"), "--output", str(out), "--strength", "0"]) == 0
     np.testing.assert_array_equal(cv2.imread(str(out / "deep.png"), cv2.IMREAD_UNCHANGED), deep)
-    np.testing.assert_array_equal(cv2.imread(str(out / "head.png")), cv2.imread(str(head)))
+    np.testing.assert_array_equal(read_rgb(out / "head.png"), read_rgb(head))
 
 
 def test_results_are_not_read_again(head: Path) -> None:
@@ -192,3 +194,14 @@ def test_what_would_change_nothing_is_refused(
 ) -> None:
     assert main(["restore", str(head), "--output", str(tmp_path / "out"), *arguments]) == 2
     assert words in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_film_is_restored_from_file_to_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    av = pytest.importorskip("av")
+    source = films.write_film(tmp_path / "in.mp4", films.shaken(3), sound=None)
+    assert main(["restore", str(source), "--output", str(tmp_path / "out.mp4"), "--smoothing", "0"]) == 0
+    assert "out.mp4: 3 frames, " in capsys.readouterr().out
+    with av.open(str(tmp_path / "out.mp4")) as film:
+        assert sum(1 for _ in film.decode(video=0)) == 3
+    assert main(["restore", str(source), str(source), "--output", str(tmp_path / "folder")]) == 2
+    assert "films are restored one by one" in capsys.readouterr().err

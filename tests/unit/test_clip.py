@@ -10,33 +10,12 @@ from skimage import data
 
 import gpen
 from benchmarks.flicker import still_clip
-from gpen.faces.alignment import template
-from gpen.faces.detectors import DetectorKind
 from gpen.image.cuts import Changes, scene_cuts
 from gpen.restore.averaging import averaged, window
+from tests.support.clips import clip_of, face_at
+from tests.support.detectors import Fixed
 from tests.support.networks import Negative
-from tests.support.photograph import photograph, portrait, tilted
-
-# Where YuNet finds the face in the benchmark's clip.
-LANDMARKS = np.array([[85.12, 101.82], [132.13, 102.62], [105.37, 124.54], [83.61, 142.77], [124.67, 143.64]])
-
-
-def face_at(frame: int, x: float, y: float = 50, side: float = 64) -> gpen.Face:
-    return gpen.Face(frame, (x, y, x + side, y + side), template(64) * side / 64 + np.array([x, y]), 0.9)
-
-
-def clip_of(faces: list[gpen.Face], frames: int) -> gpen.Faces:
-    return gpen.Faces(tuple(faces), 512, 512, frames)
-
-
-class Fixed:
-    """Finds the same face in every picture."""
-
-    kind = DetectorKind("fixed", threshold=0.5)
-    at_once = 1
-
-    def __call__(self, pictures: np.ndarray, threshold: float) -> list[list[gpen.Face]]:
-        return [[face_at(0, 40, 40)] for _ in pictures]
+from tests.support.photograph import LANDMARKS, photograph, portrait, tilted
 
 
 def test_a_gap_behind_another_face_is_not_filled() -> None:
@@ -80,8 +59,8 @@ def test_scene_cuts_are_seen(shared: Path) -> None:
 def test_detection_tells_the_cuts() -> None:
     clip = still_clip(4)
     clip = torch.cat([clip, 1 - clip])
-    assert gpen.detect_faces(clip, Fixed()).cuts == (4,)
-    assert gpen.detect_faces(clip, Fixed()).scaled_to(100, 100).cuts == (4,)
+    assert gpen.detect_faces(clip, Fixed(face_at(0, 40, 40))).cuts == (4,)
+    assert gpen.detect_faces(clip, Fixed(face_at(0, 40, 40))).scaled_to(100, 100).cuts == (4,)
 
 
 def test_crops_are_laid_onto_each_other() -> None:

@@ -8,17 +8,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from skimage import data
 
 import gpen
 from gpen.faces.exchange import bounding_boxes, segments
 from gpen.faces.face import Face, Faces, Outcome
 from tests.support.networks import Negative
-
-
-@pytest.fixture(scope="module")
-def astronaut() -> torch.Tensor:
-    return torch.from_numpy(data.astronaut())[None].float() / 255
+from tests.support.photograph import read_rgb
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +41,7 @@ def test_crops_of_found_faces_are_upright_and_in_order(astronaut: torch.Tensor, 
 def test_crops_of_a_tilted_group_are_upright(shared: Path) -> None:
     people = []
     for name, angle in (("amy-klobuchar", -16), ("angus-king", 9), ("ben-lujan", 22)):
-        pixels = cv2.imread(str(shared / "faces" / "us-senate" / f"{name}.jpg"))[..., ::-1]
+        pixels = read_rgb(shared / "faces" / "us-senate" / f"{name}.jpg")
         pixels = cv2.resize(pixels, (200, 200), interpolation=cv2.INTER_AREA)
         people.append(cv2.warpAffine(pixels, cv2.getRotationMatrix2D((100, 100), angle, 1), (200, 200)))
     group = torch.from_numpy(np.concatenate(people, axis=1))[None].float() / 255

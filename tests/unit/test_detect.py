@@ -1,11 +1,11 @@
 """Every detector on a real photograph, and every kind of picture through one of them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from skimage import data
 
 import gpen
 from gpen.faces.detectors import DETECTORS, Detector, open_detector
@@ -15,11 +15,6 @@ from gpen.weights.locate import Folders
 
 # NASA's portrait of Eileen Collins, as YuNet finds her face.
 EYES = np.array([[200, 102], [247, 103]])
-
-
-@pytest.fixture(scope="module")
-def astronaut() -> torch.Tensor:
-    return torch.from_numpy(data.astronaut())[None].float() / 255
 
 
 @pytest.fixture
@@ -118,7 +113,7 @@ def test_fewer_at_once_where_memory_runs_out(
     assert isinstance(detector, RetinaFaceDetector)
     look, given, most = detector.network.batched_detect_faces, [], 1
 
-    def short_of_memory(frames: torch.Tensor, *settings: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def short_of_memory(frames: torch.Tensor, *settings: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
         given.append(len(frames))
         if len(frames) > most:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")

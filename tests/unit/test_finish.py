@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from skimage import data, io
+from skimage import io
 from torch import Tensor
 
 import gpen
@@ -17,16 +17,9 @@ from gpen.image.noise import luminance
 from gpen.paste.masks import OFFICIAL_CLASSES, softened
 from gpen.paste.skin import skin_mask
 from tests.support.faces import crop_of, cut_face, paste_mask, with_after
+from tests.support.photograph import ASTRONAUT_LANDMARKS
 
-ASTRONAUT_LANDMARKS = np.array(
-    [[200.12, 101.82], [247.13, 102.62], [220.37, 124.54], [198.61, 142.77], [239.67, 143.64]]
-)
 PORTRAIT = "us-senate/amy-klobuchar.jpg"
-
-
-@pytest.fixture(scope="module")
-def astronaut() -> Tensor:
-    return torch.from_numpy(data.astronaut())[None].float() / 255
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,8 @@ def invert(picture: Tensor) -> tuple[Tensor, Faces]:
 
 
 def nothing(picture: Tensor) -> tuple[Tensor, Faces]:
-    return picture, Faces((), *picture.shape[1:3][::-1], 1)
+    height, width = picture.shape[1:3]
+    return picture, Faces((), width, height, 1)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 """Pictures of numpy, of Pillow and from files are taken wherever a tensor is."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,11 +11,12 @@ from PIL import Image
 from skimage import data
 
 import gpen
+from gpen.restorers.gpen import GPENModel
 from tests.support.networks import write_small
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """NASA's portrait of Eileen Collins (public domain), cut to the head, in every form."""
     pixels = np.ascontiguousarray(data.astronaut()[20:220, 120:320])
     path = tmp_path_factory.mktemp("given") / "head.png"
@@ -23,13 +25,13 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> object:
+def model(tmp_path_factory: pytest.TempPathFactory) -> GPENModel:
     return gpen.load_model(write_small(tmp_path_factory.mktemp("model") / "small.safetensors"), device="cpu")
 
 
 @pytest.mark.parametrize("kind", ["array", "Pillow", "file"])
-def test_every_step_takes_it(kind: str, given: dict[str, object], model, tmp_path: Path) -> None:
-    picture, tensor = given[kind], torch.from_numpy(given["array"] / np.float32(255))[None]  # type: ignore[operator]
+def test_every_step_takes_it(kind: str, given: dict[str, Any], model: GPENModel, tmp_path: Path) -> None:
+    picture, tensor = given[kind], torch.from_numpy(given["array"] / np.float32(255))[None]
     faces = gpen.detect_faces(picture, "mtcnn")
     assert len(faces) == 1
     restored = gpen.restore_faces(model, picture, faces)

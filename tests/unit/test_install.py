@@ -128,3 +128,9 @@ def test_what_cannot_be_says_why_and_changes_nothing(
     assert main([str(comfyui)]) == 1
     assert "does not go together" in capfd.readouterr().err
     assert installed(comfyui) == {**INSTALLED, **OLD} and not (comfyui / "custom_nodes" / PACK_NAME).exists()
+
+
+def test_runs_in_a_python_that_does_not_look_beside_its_script(tmp_path: Path) -> None:
+    # That of ComfyUI for Windows, as it is downloaded.
+    command = [sys.executable, "-I", str(ROOT / "dev.py"), "install", str(tmp_path)]
+    assert "is no ComfyUI" in subprocess.run(command, capture_output=True, text=True, check=False).stderr

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from skimage import data
 
 import gpen
-from tests.support.photograph import mesh, tensor
+from tests.support.photograph import mesh
 
 POINTS = mesh()
 
@@ -17,11 +16,6 @@ POINTS = mesh()
 def given(frames: int = 1, **changes: object) -> dict[str, Any]:
     face = {"landmarks_xy": np.array(POINTS, np.float32), "score": 0.9, "presence": 20.0}
     return {"frames": [[face]] * frames, "image_size": (512, 512), "connection_sets": {}, **changes}
-
-
-@pytest.fixture(scope="module")
-def astronaut() -> torch.Tensor:
-    return tensor(data.astronaut())
 
 
 def test_lie_where_a_detector_sees_them(astronaut: torch.Tensor, shared: Path) -> None:

@@ -43,7 +43,7 @@ def test_only_larger_faces_are_done_at_their_own_size(two_sizes: tuple[torch.Ten
 def test_no_larger_than_four_times_the_network(two_sizes: tuple[torch.Tensor, gpen.Faces]) -> None:
     picture, faces = two_sizes
     huge = torch.nn.functional.interpolate(picture.movedim(3, 1), scale_factor=3, mode="bilinear").movedim(1, 3)
-    (face,) = gpen.restore_faces(Negative(), huge, faces.with_faces(faces[:1]), tiles=True)
+    (face,) = gpen.restore_faces(Negative(), huge, faces.with_faces([faces[0]]), tiles=True)
     assert crop_of(face).size == 256
 
 

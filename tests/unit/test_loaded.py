@@ -1,6 +1,7 @@
 """A model that is ready: its precision, its memory, how much it takes on at once."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ import gpen
 from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
 from gpen.restorers.gpen import MOST_AT_ONCE, GPENModel
+from tests.support import tolerances
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def test_batch_follows_what_is_free(file: Path) -> None:
 def test_low_memory_gives_the_same_picture(file: Path) -> None:
     x = torch.rand(2, 3, 128, 128) * 2 - 1
     normal, low = (gpen.load_model(file, device="cpu", memory=memory)(x) for memory in ("normal", "low"))
-    torch.testing.assert_close(low, normal, atol=1e-5, rtol=0)
+    torch.testing.assert_close(low, normal, atol=tolerances.PICTURE, rtol=0)
 
 
 @pytest.mark.parametrize(("detail", "side"), [("half", 64), ("quarter", 32)])
@@ -93,5 +95,6 @@ def test_precision_is_that_of_the_weights(file: Path, precision: str) -> None:
 
 @pytest.mark.parametrize(("setting", "value"), [("precision", "int4"), ("memory", "tiny")])
 def test_wrong_setting_names_the_choices(file: Path, setting: str, value: str) -> None:
+    wrong: dict[str, Any] = {setting: value}
     with pytest.raises(gpen.SettingError, match=rf"unknown {setting} '{value}'; choose one of: auto, "):
-        gpen.load_model(file, device="cpu", **{setting: value})
+        gpen.load_model(file, device="cpu", **wrong)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,17 +11,16 @@ import torch
 
 import gpen
 from gpen.paste.parsers import CLASSES, PARTS, bisenet_scores, parsenet_scores, read_parser
+from tests.support import tolerances
 from tests.support.measure import peak_bytes
 from tests.support.photograph import photograph
 
 FILES = {"parse": "parsing_bisenet.pth", "official": "parsing_parsenet.pth"}
-TOLERANCE = 1e-4
-"""Of class scores, which differ by some tenths."""
 MOST_BYTES = 300e6
 """Of activations, for one face in float32."""
 
 
-def network(mask: str) -> torch.nn.Module:
+def network(mask: str) -> Any:
     from facexlib.parsing.bisenet import BiSeNet
     from facexlib.parsing.parsenet import ParseNet
 
@@ -28,11 +28,12 @@ def network(mask: str) -> torch.nn.Module:
     return BiSeNet(num_class=19) if mask == "parse" else ParseNet(in_size=512, out_size=512, parsing_ch=19)
 
 
-def trained(mask: str) -> torch.nn.Module:
+def trained(mask: str) -> Any:
     """The network with statistics in its batch norms that are not those it starts with."""
     made = network(mask).eval()
     for module in made.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
             for tensor, low, high in (
                 (module.running_mean, -0.5, 0.5),
                 (module.running_var, 0.5, 2),
@@ -78,7 +79,7 @@ def test_scores_are_those_of_the_package(
     made, x = trained(mask), crop().permute(2, 0, 1)[None] * 2 - 1
     with torch.inference_mode():
         ours, expected = scores(made, x), made(x)[0]
-    torch.testing.assert_close(ours, expected, rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close(ours, expected, rtol=0, atol=tolerances.PARSER_SCORES)
     # With random weights one class would win everywhere: each less its mean, so that all win somewhere.
     labels, expected_labels = ((of - expected.mean((2, 3), keepdim=True)).argmax(1) for of in (ours, expected))
     assert len(expected_labels.unique()) == 19

@@ -13,11 +13,6 @@ from gpen.faces.report import describe
 from tests.support.networks import Negative
 
 
-@pytest.fixture(scope="module")
-def astronaut() -> torch.Tensor:
-    return torch.from_numpy(data.astronaut())[None].float() / 255
-
-
 def colourful() -> torch.Tensor:
     """A picture of which no part is grey or of one tint: there a network changes luminance alone."""
     return torch.rand(1, 512, 512, 3, generator=torch.Generator().manual_seed(0))
@@ -95,12 +90,12 @@ def test_frames_must_belong_together(astronaut: torch.Tensor) -> None:
 
 
 def test_progress_counts_faces_and_can_stop(astronaut: torch.Tensor) -> None:
-    steps: list[tuple[int, int]] = []
+    steps: list[tuple[int, int | None]] = []
     three = faces_at((0, 0, 0), (0, 100, 50), (0, 300, 200))
     gpen.restore_faces(Negative(), astronaut, three, on_progress=lambda done, total: steps.append((done, total)))
     assert steps == [(1, 3), (2, 3), (3, 3)]
 
-    def stop(done: int, total: int) -> None:
+    def stop(done: int, total: int | None) -> None:
         raise KeyboardInterrupt
 
     model = Negative()

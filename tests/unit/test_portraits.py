@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ import gpen
 from gpen.faces.boxes import distinct
 from gpen.faces.detectors import DETECTORS, Detector
 from gpen.faces.face import Face
-from tests.support.photograph import scaled, tensor
+from tests.support.photograph import read_rgb, scaled, tensor
 
 EVERY_PASS = gpen.DetectSettings(size="short side 480", tiny_faces=True, edges=True, rotated=True)
 MIRRORED = [1, 0, 2, 4, 3]
@@ -29,7 +30,7 @@ def detector(request: pytest.FixtureRequest, shared: Path) -> Detector:
 @pytest.fixture(scope="module")
 def portraits(shared: Path) -> list[np.ndarray]:
     files = sorted((shared / "faces" / "us-senate").glob("*.jpg"))[5::33]
-    return [cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB) for file in files]
+    return [read_rgb(file) for file in files]
 
 
 def sized(portrait: np.ndarray, side: int) -> np.ndarray:
@@ -42,7 +43,7 @@ def noisy_jpeg(picture: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)
 
 
-def the_face(picture: np.ndarray, detector: Detector, **settings: object) -> Face:
+def the_face(picture: np.ndarray, detector: Detector, **settings: Any) -> Face:
     (face,) = gpen.detect_faces(tensor(np.ascontiguousarray(picture)), detector, **settings)
     return face
 

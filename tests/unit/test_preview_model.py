@@ -11,7 +11,7 @@ import gpen
 from gpen.cli import main
 from gpen.image.picture import to_uint8
 from gpen.weights.catalogue import PREVIEW
-from tests.support.photograph import Damage, damaged, face_psnr, photograph
+from tests.support.photograph import Damage, damaged, face_psnr, photograph, read_rgb
 
 DAMAGES = list(Damage)
 
@@ -27,7 +27,7 @@ def test_nearer_to_the_original_through_the_command_line(tmp_path: Path) -> None
     original, bad = photograph(), damaged(Damage.NOISE)
     cv2.imwrite(str(tmp_path / "bad.png"), bad[..., ::-1])
     assert main(["restore", str(tmp_path / "bad.png"), "--output", str(tmp_path / "good.png")]) == 0
-    good = cv2.imread(str(tmp_path / "good.png"))[..., ::-1]
+    good = read_rgb(tmp_path / "good.png")
     assert face_psnr(good, original) > face_psnr(bad, original) + 0.3
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_a_clean_sharp_face_stays(portraits: list[Tensor], model: GPENModel) -> 
     for picture in portraits:
         faces = gpen.restore_faces(model, picture, gpen.detect_faces(picture, "mtcnn"))
 
-        def likeness(picture: Tensor = picture, faces: gpen.Faces = faces, **changes: float) -> float:
+        def likeness(picture: Tensor = picture, faces: gpen.Faces = faces, **changes: Any) -> float:
             done = gpen.paste_faces(picture, faces, **changes).image
             return -10 * float(np.log10(np.square(inside(done, faces[0]) - inside(picture, faces[0])).mean()))
 
@@ -96,7 +97,7 @@ def test_colorization_colours_a_grey_picture() -> None:
 
 def test_full_colour_leaves_lightness_its_contrast(portraits: list[Tensor]) -> None:
     sharp = portraits[0][0, ::4, ::4].contiguous().numpy()
-    hazy = 0.5 * sharp + 0.25
+    hazy = (0.5 * sharp + 0.25).astype(np.float32)
     matched = matched_color(sharp, hazy, np.ones(sharp.shape[:2], np.float32), "full")
     assert luminance(matched).std() > 0.9 * luminance(sharp).std()
 

@@ -1,6 +1,7 @@
 """Finding faces that an upright look at one size misses: turned, cut, tiny, in given boxes; with two detectors."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from gpen.faces.detectors import Detector, DetectorKind
 from gpen.faces.detectors.mtcnn import MTCNNDetector
 from gpen.faces.passes import SIZES, _at_scale, _beyond_edges
 from gpen.weights.locate import Folders
-from tests.support.photograph import tensor
+from tests.support.photograph import read_rgb, tensor
 
 # NASA's portrait of Eileen Collins, as YuNet finds her face.
 EYES = np.array([[200.0, 102], [247, 103]])
@@ -29,8 +30,8 @@ def detector(request: pytest.FixtureRequest, shared: Path) -> Detector:
     return gpen.open_detector(request.param, folders=folders)
 
 
-def found(pixels: np.ndarray, detector: Detector, **search: object) -> gpen.Faces:
-    return gpen.detect_faces(tensor(pixels), detector, **search)  # type: ignore[arg-type]
+def found(pixels: np.ndarray, detector: Detector, **search: Any) -> gpen.Faces:
+    return gpen.detect_faces(tensor(pixels), detector, **search)
 
 
 def tiny(scale: float) -> np.ndarray:
@@ -172,7 +173,7 @@ def test_a_box_far_larger_than_the_picture_is_named():
 def test_landmarks_of_turned_portraits_are_those_of_the_face_upright(detector: Detector, shared: Path) -> None:
     """A lying face is seen in the upright pass, too, with landmarks that are wrong."""
     for file in sorted((shared / "faces" / "us-house").glob("*.jpg"))[5::70]:
-        portrait = cv2.resize(cv2.imread(str(file)), (320, 320), interpolation=cv2.INTER_AREA)[..., ::-1]
+        portrait = cv2.resize(read_rgb(file), (320, 320), interpolation=cv2.INTER_AREA)
         (upright,) = found(portrait, detector)
         eyes_apart = np.linalg.norm(upright.landmarks[1] - upright.landmarks[0])
         middle = upright.landmarks - 159.5

@@ -10,7 +10,7 @@ from skimage import data
 
 import gpen
 from gpen.faces.sharpness import sharpness
-from tests.support.photograph import tensor
+from tests.support.photograph import read_rgb, tensor
 
 # NASA's portrait of Eileen Collins, as YuNet finds her face: eyes 47 pixels apart.
 LANDMARKS = np.array([[200.0, 102], [247, 103], [222, 130], [204, 150], [246, 150]])
@@ -24,6 +24,10 @@ def measured(pixels: np.ndarray, scale: float = 1) -> float:
     return sharpness(torch.from_numpy(resized).float() / 255, (LANDMARKS + 0.5) * scale - 0.5)
 
 
+def resized(picture: np.ndarray, side: int) -> np.ndarray:
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def blurred(picture: np.ndarray, share: float, face_width: float = FACE_WIDTH) -> np.ndarray:
     """Blurred by a share of the width of the face."""
     return cv2.GaussianBlur(picture, (0, 0), share * face_width)
@@ -35,7 +39,8 @@ def noisy(picture: np.ndarray, deviation: float) -> np.ndarray:
 
 
 def coded(picture: np.ndarray, quality: int) -> np.ndarray:
-    return cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+    jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)
 
 
 def test_falls_with_blur() -> None:
@@ -82,12 +87,12 @@ def test_tells_damaged_portraits_from_clean_ones(shared: Path, width: int) -> No
     detector = gpen.open_detector("yunet", folders={"detector": [shared / "weights"]})
     clean, damaged = [], []
     for file in sorted((shared / "faces" / "us-senate").glob("*.jpg"))[2::12]:
-        portrait = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
-        small = cv2.resize(portrait, (384, 384), interpolation=cv2.INTER_AREA)
+        portrait = read_rgb(file)
+        small = resized(portrait, 384)
         (face,) = gpen.detect_faces(tensor(small), detector)
         side = round(384 * width / (face.box[2] - face.box[0]))
         landmarks = (face.landmarks + 0.5) * side / 384 - 0.5
-        picture = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
+        picture = resized(portrait, side)
         clean.append(sharpness(tensor(picture)[0], landmarks))
         damages = (blurred(picture, 0.015, width), noisy(picture, 0.04), coded(picture, 30))
         damaged.append([sharpness(tensor(damage)[0], landmarks) for damage in damages])

@@ -39,7 +39,7 @@ def test_tiles_are_put_where_they_were_cut_out() -> None:
 
 def test_out_of_memory_makes_batches_smaller_and_progress_can_stop() -> None:
     model = Negative(room=2)
-    steps: list[tuple[int, int]] = []
+    steps: list[tuple[int, int | None]] = []
     picture = torch.rand(1, 64, 200, 3)
     gpen.restore_tiled(model, picture, overlap=0, batch=4, on_progress=lambda done, total: steps.append((done, total)))
     assert [batch for batch, _ in model.runs] == [4, 2, 2]

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 import gpen
 from gpen.errors import PictureError
 from gpen.model.config import GPENConfig
+from tests.support.photograph import read_rgb
 from training import evaluate, export, prepare, train
 from training.damage_latent import sense_damage
 from training.data import SIZE, Pairs, balanced, load_crops, save_crops, split_of
@@ -177,8 +178,7 @@ def test_resumed_run_ends_as_one_that_was_not_stopped(tmp_path) -> None:
     batches = list(zip(original * 0.9, original, strict=True))
 
     through = Trainer(new_network(TINY, original[0], seed=0), plan, torch.device("cpu"))
-    for batch in batches:
-        figures = through.train_step(*batch)
+    *_, figures = [through.train_step(*batch) for batch in batches]
     assert np.isfinite(list(figures.values())).all()
 
     stopped = Trainer(new_network(TINY, original[0], seed=0), plan, torch.device("cpu"))
@@ -214,10 +214,9 @@ def test_prepare_train_export_evaluate(shared: Path, tmp_path: Path) -> None:
     weights, faces = shared / "weights", tmp_path / "faces"
     faces.mkdir()
     for name in PORTRAITS:
-        portrait = cv2.imread(str(shared / "faces" / f"{name}.jpg"))
-        cv2.imwrite(
-            str(faces / f"{Path(name).name}.jpg"), cv2.resize(portrait, (512, 512), interpolation=cv2.INTER_AREA)
-        )
+        portrait = read_rgb(shared / "faces" / f"{name}.jpg")
+        small = cv2.resize(portrait, (512, 512), interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(faces / f"{Path(name).name}.jpg"), small[..., ::-1])
     cache, run, file = tmp_path / "cache", tmp_path / "run", tmp_path / "model.safetensors"
     features = ["--face-features", str(weights / "detection_mobilenet0.25_Final.pth")]
     yunet = str(weights / "face_detection_yunet_2023mar.onnx")

@@ -14,6 +14,8 @@ from torch import nn
 from ...errors import DetectorError
 from ..face import Face
 
+Picture = npt.NDArray[np.uint8]
+"""(H, W, 3) RGB in 0..255"""
 Pictures = npt.NDArray[np.uint8]
 """(B, H, W, 3) RGB in 0..255"""
 

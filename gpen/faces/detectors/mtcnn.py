@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...errors import DetectorError
 from ..face import Face
-from .kind import DetectorKind, Pictures, Place
+from .kind import DetectorKind, Picture, Pictures, Place
 
 # The first network looks at windows of 12 pixels; in a smaller picture the package divides by zero.
 SMALLEST_PICTURE = 24
@@ -40,7 +39,7 @@ class MTCNNDetector:
     def __call__(self, pictures: Pictures, threshold: float) -> list[list[Face]]:
         return [self._faces(picture, threshold) for picture in pictures]
 
-    def _faces(self, picture: npt.NDArray[np.uint8], threshold: float) -> list[Face]:
+    def _faces(self, picture: Picture, threshold: float) -> list[Face]:
         if min(picture.shape[:2]) < SMALLEST_PICTURE:
             return []
         found = [_read(face) for face in self.network.detect_faces(picture)]

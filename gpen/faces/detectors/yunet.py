@@ -7,11 +7,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from ...errors import DetectorError
 from ..face import Face
-from .kind import DetectorKind, Pictures, Place
+from .kind import DetectorKind, Picture, Pictures, Place
 
 MOST_CANDIDATES = 1000
 # Two faces whose boxes overlap by more than this are one, as in OpenCV's own example.
@@ -43,7 +42,7 @@ class YuNetDetector:
     def __call__(self, pictures: Pictures, threshold: float) -> list[list[Face]]:
         return [self._faces(picture, threshold) for picture in pictures]
 
-    def _faces(self, picture: npt.NDArray[np.uint8], threshold: float) -> list[Face]:
+    def _faces(self, picture: Picture, threshold: float) -> list[Face]:
         height, width = picture.shape[:2]
         self.network.setInputSize((width, height))
         self.network.setScoreThreshold(threshold)

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms, ImageFile, JpegImagePlugin, UnidentifiedImageEr
 from . import tiff
 from .metadata import Carried, carried_by, carried_by_page, color_space, turned_upright
 from .tags import ORIENTATION, Tags
-from .tiff import Pixels
+from .tiff import FilePixels
 
 LARGEST = 2**30
 """Pixels of a picture: as many as OpenCV reads."""
@@ -45,7 +45,7 @@ class Decoded:
 
     format: str
     """Pillow's name of it"""
-    frames: tuple[Pixels, ...]
+    frames: tuple[FilePixels, ...]
     """(H, W, C) each, upright, C being 1 (grey), 2 (grey and alpha), 3 (RGB) or 4"""
     carried: tuple[Carried, ...]
     """one for the file; of a TIFF, one a page"""
@@ -80,7 +80,7 @@ def decoded(data: bytes) -> Decoded:
     )
 
 
-def turned(pixels: Pixels, orientation: int) -> Pixels:
+def turned(pixels: FilePixels, orientation: int) -> FilePixels:
     """Pixels (H, W, C) turned as EXIF's orientation says."""
     turns, mirrored = TURNS[orientation]
     pixels = np.rot90(pixels, turns)
@@ -114,7 +114,7 @@ def _frames(image: Image.Image) -> Iterator[Image.Image]:
         yield image
 
 
-def _pixels(image: Image.Image) -> Pixels:
+def _pixels(image: Image.Image) -> FilePixels:
     """An opened picture of 8 bits → (H, W, C): grey, grey and alpha, RGB, or RGBA."""
     mode = _mode(image)
     if image.mode == "CMYK":
@@ -163,7 +163,7 @@ def _reduced(data: bytes, format: str) -> tuple[str, ...]:
     return (f"{data[at + 9]} bits a channel (read as 8)",) if 0 <= at < len(data) - 9 and data[at + 9] > 8 else ()
 
 
-def _alike(frames: list[Pixels]) -> list[Pixels]:
+def _alike(frames: list[FilePixels]) -> list[FilePixels]:
     """Frames with as many channels as the one that has most; some formats say of each anew what it needs."""
     most = max((frame.shape[2] for frame in frames), key=lambda channels: (channels >= 3, channels))
     if any(frame.shape[2] in (2, 4) for frame in frames):
@@ -171,7 +171,7 @@ def _alike(frames: list[Pixels]) -> list[Pixels]:
     return [_with_channels(frame, most) for frame in frames]
 
 
-def _with_channels(pixels: Pixels, channels: int) -> Pixels:
+def _with_channels(pixels: FilePixels, channels: int) -> FilePixels:
     if pixels.shape[2] == channels:
         return pixels
     color = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1]
@@ -181,7 +181,7 @@ def _with_channels(pixels: Pixels, channels: int) -> Pixels:
     return np.concatenate([color, alpha], axis=2) if channels in (2, 4) else color
 
 
-def _deep(data: bytes) -> Pixels:
+def _deep(data: bytes) -> FilePixels:
     """A PNG of 16 bits. Its chunks have been checked before: `carried_by` reads all of them."""
     pixels = _opencv(data)
     if data[25] == 4:  # grey and alpha, which OpenCV makes four channels of
@@ -189,11 +189,11 @@ def _deep(data: bytes) -> Pixels:
     return pixels
 
 
-def _opencv(data: bytes) -> Pixels:
+def _opencv(data: bytes) -> FilePixels:
     return _rgb(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
 
 
-def _rgb(pixels: Any) -> Pixels:
+def _rgb(pixels: Any) -> FilePixels:
     """What OpenCV has read → (H, W, C), RGB."""
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError("its pixels cannot be read; expected 8 or 16 bits per channel")
@@ -219,7 +219,7 @@ def _tiff(data: bytes) -> Decoded:
         for at, page in zip(places, pages, strict=True)
     ]
     deep = cv2.imdecodemulti(np.frombuffer(upright, np.uint8), cv2.IMREAD_UNCHANGED)[1] if max(bits) > 8 else ()
-    frames: list[Pixels] = []
+    frames: list[FilePixels] = []
     with _as_needed(), Image.open(io.BytesIO(upright)) as image:
         for index in range(len(places)):
             if bits[index] > 8:
@@ -236,7 +236,7 @@ def _tiff(data: bytes) -> Decoded:
     return Decoded("TIFF", tuple(frames), tuple(carried), how, lost)
 
 
-def _associated(pixels: Pixels, tags: Tags, page: dict) -> Pixels:
+def _associated(pixels: FilePixels, tags: Tags, page: dict) -> FilePixels:
     """Pixels whose colours were multiplied with their alpha, as some TIFF say, before that was done."""
     extra = page.get(tiff.EXTRA_SAMPLES)
     if pixels.shape[2] not in (2, 4) or extra is None or tags.numbers(extra)[0] != 1:

@@ -19,7 +19,7 @@ from .metadata import (
     of_size,
     png_chunks,
 )
-from .tiff import Pixels
+from .tiff import FilePixels
 
 QUALITY = {"JPEG": 95, "WEBP": 90, "AVIF": 90, "HEIF": 90, "JXL": 95}
 """Of a file whose source does not tell, 0..100."""
@@ -28,7 +28,9 @@ JPEG_SEGMENT = 65533
 """Bytes that fit into one segment of a JPEG."""
 
 
-def fitted(frames: Sequence[Pixels], carried: Carried, format: Format) -> tuple[list[Pixels], Carried, tuple[str, ...]]:
+def fitted(
+    frames: Sequence[FilePixels], carried: Carried, format: Format
+) -> tuple[list[FilePixels], Carried, tuple[str, ...]]:
     """What of frames and of what a file carried has a place in a format; and what has none, in words.
 
     Raises `ValueError` for several frames where one has a place.
@@ -54,7 +56,7 @@ def fitted(frames: Sequence[Pixels], carried: Carried, format: Format) -> tuple[
 
 
 def encoded(
-    frames: Sequence[Pixels], carried: Sequence[Carried], format: Format, how: dict[str, Any], quality: int | None
+    frames: Sequence[FilePixels], carried: Sequence[Carried], format: Format, how: dict[str, Any], quality: int | None
 ) -> tuple[bytes, tuple[str, ...]]:
     """Frames (H, W, C) as a file; and what of all this it does not hold, in words.
 
@@ -88,11 +90,11 @@ def _each(carried: Sequence[Carried], count: int) -> list[Carried]:
     return list(carried) if len(carried) == count else [carried[0]] * count
 
 
-def _in_8_bits(pixels: Pixels) -> Pixels:
+def _in_8_bits(pixels: FilePixels) -> FilePixels:
     return np.rint(pixels / 257).astype(np.uint8)
 
 
-def _png(frames: list[Pixels], how: dict[str, Any]) -> bytes:
+def _png(frames: list[FilePixels], how: dict[str, Any]) -> bytes:
     if frames[0].dtype == np.uint8:
         return _saved(frames, "PNG", _animated(how, None) if len(frames) > 1 else {})
     if len(frames) > 1:
@@ -157,7 +159,7 @@ def _animated(how: dict[str, Any], format: Format | None) -> dict[str, Any]:
     return options | {"loop": 1 if loop is None else loop}
 
 
-def _saved(frames: Sequence[Pixels], format: str, options: dict[str, Any]) -> bytes:
+def _saved(frames: Sequence[FilePixels], format: str, options: dict[str, Any]) -> bytes:
     first, *rest = [_paletted(frame) if format == "GIF" else _image(frame) for frame in frames]
     if rest:
         options = {**options, "append_images": rest}
@@ -168,11 +170,11 @@ def _saved(frames: Sequence[Pixels], format: str, options: dict[str, Any]) -> by
     return file.getvalue()
 
 
-def _image(pixels: Pixels) -> Image.Image:
+def _image(pixels: FilePixels) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
 
 
-def _paletted(pixels: Pixels) -> Image.Image:
+def _paletted(pixels: FilePixels) -> Image.Image:
     """Pixels of 8 bits with a palette: their own colours where there are at most 255, else the best 255.
 
     The last place of the palette is what is clear.
@@ -197,7 +199,7 @@ def _paletted(pixels: Pixels) -> Image.Image:
     return image
 
 
-def _codes(pixels: Pixels) -> npt.NDArray[np.uint32]:
+def _codes(pixels: FilePixels) -> npt.NDArray[np.uint32]:
     """Each pixel's colour as one number, `CLEAR` where it is more clear than not: (H, W)."""
     color = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
     codes = color.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)

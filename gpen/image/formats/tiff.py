@@ -20,10 +20,11 @@ BYTES_A_STRIP = 2**18
 LARGEST = 2**32 - 2**20
 """Bytes: places in a file are numbers of 32 bits."""
 
-Pixels = npt.NDArray[np.uint8 | np.uint16]
+FilePixels = npt.NDArray[np.uint8 | np.uint16]
+"""(H, W, C) in the numbers of a file; C is 1 (grey), 2 (with alpha), 3 (RGB) or 4"""
 
 
-def written(pages: list[tuple[Pixels, Carried]], compression: int = DEFLATE) -> bytes:
+def written(pages: list[tuple[FilePixels, Carried]], compression: int = DEFLATE) -> bytes:
     """A TIFF of some pages: pixels (H, W, C), C being 1 (grey), 2 (with alpha), 3 (RGB) or 4, and what each carries.
 
     Compressed without loss, or not at all. Raises `ValueError` where it would be too large.
@@ -67,7 +68,7 @@ def _order(carried: Carried) -> str:
     return ">" if carried.exif[:2] == b"MM" else "<"
 
 
-def _directory(pixels: Pixels, carried: Carried, order: str, compression: int) -> Directory:
+def _directory(pixels: FilePixels, carried: Carried, order: str, compression: int) -> Directory:
     height, width, channels = pixels.shape
     entries: Directory = {}
     # Values stay in the byte order of where they come from; of another one they would be numbers of another size.
@@ -97,11 +98,11 @@ def _directory(pixels: Pixels, carried: Carried, order: str, compression: int) -
     return entries
 
 
-def _rows(pixels: Pixels) -> int:
+def _rows(pixels: FilePixels) -> int:
     return max(1, BYTES_A_STRIP // pixels[0].nbytes)
 
 
-def _strips(pixels: Pixels, order: str, compression: int) -> Iterator[bytes]:
+def _strips(pixels: FilePixels, order: str, compression: int) -> Iterator[bytes]:
     kind = pixels.dtype.newbyteorder("<" if order == "<" else ">")
     for first in range(0, len(pixels), _rows(pixels)):
         rows = pixels[first : first + _rows(pixels)]
