@@ -81,13 +81,15 @@ def check_target(source: Path, target: Path) -> None:
         )
 
 
+@advice_on_out_of_memory("to write the model", "choose a smaller one")
 def write_checkpoint(
     path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write official tensors (no FIR kernels) as `.safetensors`, with their configuration in the metadata.
 
     The file appears complete or not at all. Known metadata: `name`, `task`, `source`, `license`.
-    Raises `CheckpointError` where the tensors are not one GPEN network, or the file cannot be written.
+    Raises `CheckpointError` where the tensors are not one GPEN network, or the file cannot be written, and
+    `OutOfMemory`.
     """
     path = Path(path)
     config = _checked_config(tensors, f"the tensors for {path}")

@@ -1,6 +1,5 @@
 """Commands that are killed while they write."""
 
-import json
 import os
 import random
 import signal
@@ -28,16 +27,6 @@ LOOPS = {
 from gpen.weights.convert import convert
 while True: convert(folder / "source.pth", folder / "target.safetensors")
 """,
-    "record": """
-from gpen.weights.record import write_record
-while True: write_record(folder / "source.pth", "https://example.org", "0" * 64)
-""",
-    "replacing": """
-from gpen.atomic_file import replacing
-content = [b"old" * 100_000, b"new" * 300_000]
-for turn in range(10**9):
-    with replacing(folder / "target.bin") as temporary: temporary.write_bytes(content[turn % 2])
-""",
 }
 
 
@@ -48,13 +37,7 @@ def write_source(folder: Path) -> None:
 
 def whole(path: Path) -> bool:
     """Whether a file is one of those that a loop writes, from its first byte to its last."""
-    match path.suffix:
-        case ".safetensors":
-            return read_checkpoint(path).config.size == 64
-        case ".json":
-            return len(json.loads(path.read_text(encoding="utf-8"))["sha256"]) == 64
-        case _:
-            return path.read_bytes() in (b"old" * 100_000, b"new" * 300_000)
+    return read_checkpoint(path).config.size == 64
 
 
 @pytest.mark.parametrize("name", LOOPS)

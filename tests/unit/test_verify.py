@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from gpen.model.checkpoint import write_checkpoint
@@ -31,6 +32,12 @@ class TestVerifyModel:
         found = verify_model(path)
         assert not found.sound
         assert "another file than" in str(found)
+
+    def test_numbers_that_overflow(self, path: Path) -> None:
+        tensors = load_file(path)
+        tensors["generator.to_rgb1.conv.weight"] = torch.full_like(tensors["generator.to_rgb1.conv.weight"], 1e36)
+        write_checkpoint(path, tensors)
+        assert not verify_model(path).sound
 
     def test_damaged_file(self, path: Path) -> None:
         path.write_bytes(path.read_bytes()[:-100])

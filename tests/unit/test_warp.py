@@ -35,4 +35,5 @@ class TestBlurred:
     def test_smoothed(self) -> None:
         pixels = picture()
         assert smoothed(pixels, 1.4) is pixels
-        assert smoothed(pixels, 1e6).std() < pixels.std() / 5
+        # Of each channel: what is left of three are three different greys.
+        assert smoothed(pixels, 1e6).std((0, 1)).max() < pixels.std() / 10

@@ -514,7 +514,7 @@ class TestFind:
         for path in (
             other / "GPEN-BFR-512.pth",
             other / "sub" / "mine.pth",
-            tmp_path / "detectors" / "RetinaFace-R50.pth",
+            tmp_path / "detectors" / "detection_Resnet50_Final.pth",
         ):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
@@ -523,8 +523,8 @@ class TestFind:
         assert find("sub/mine.pth", folders) == other / "sub" / "mine.pth"
         assert find(str(other / "sub" / "mine.pth"), folders) == other / "sub" / "mine.pth"
         assert find(other / "sub" / "mine.pth") == other / "sub" / "mine.pth"
-        assert find("RetinaFace-R50", folders) == tmp_path / "detectors" / "RetinaFace-R50.pth"
-        assert find("ParseNet-latest", folders) is None
+        assert find("detection_Resnet50_Final", folders) == tmp_path / "detectors" / "detection_Resnet50_Final.pth"
+        assert find("parsing_parsenet", folders) is None
         assert find("GPEN-BFR-256", folders) is None
         (ours / "GPEN-BFR-512.safetensors").parent.mkdir()
         (ours / "GPEN-BFR-512.safetensors").touch()
