@@ -141,12 +141,11 @@ def markdown(figures: dict[str, dict[str, Score]], filters: dict[str, str], grou
             f"{before.identity:.3f} → {after.identity:.3f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", f"| skin tone | people | {' | '.join(next(iter(groups.values())))} |"]
-    lines.append("|---" * (lines[-1].count("|") - 1) + "|")
+    damages = [damage for damage in figures if damage != "clean"]
+    lines += ["", f"| skin tone, gain in dB | people | {' | '.join(damages)} |", "|---" * (len(damages) + 2) + "|"]
     for group, row in groups.items():
-        people = row["people"]
-        lines.append(f"| {group} | {people:.0f} | {' | '.join(f'{v:+.2f}' for k, v in row.items() if k != 'people')} |")
-    grey = figures["grey"]["model"].colour if "grey" in figures else float("nan")
+        lines.append(f"| {group} | {row['people']:.0f} | {' | '.join(f'{row[damage]:+.2f}' for damage in damages)} |")
+    grey = figures["grey"]["model"].colour
     chosen = "; ".join(f"{damage}: {name}" for damage, name in filters.items() if damage != "clean")
     lines += ["", f"Colour in a grey picture: {grey:.1f} of 255 (mean of the largest).", "", f"Best filters: {chosen}."]
     return "\n".join([*lines, ""])

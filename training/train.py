@@ -94,7 +94,7 @@ def new_network(narrow: GPENConfig, pictures: Tensor, seed: int) -> GPEN:
 
 def started(file: Path | None, pairs: Pairs, seed: int) -> GPEN:
     """The network that a run begins with: a checkpoint's, or a new one where there is no file."""
-    pictures = torch.stack([pairs[n][0] for n in range(min(START_PICTURES, len(pairs)))])
+    pictures = torch.stack([pairs[n][0] for n in range(START_PICTURES)])
     return network_from(file, pictures, seed) if file else new_network(NARROW, pictures, seed)
 
 
@@ -234,16 +234,19 @@ class Trainer:
 
 
 def learning_rates(network: GPEN) -> list[dict[str, Any]]:
-    """Parameter groups with their `share` of the learning rate: less for a layer with more than `WIDE` inputs.
+    """Parameter groups with their `share` of the learning rate.
 
-    Adam moves every weight by about the learning rate, and the moves of a layer's weights add up in its output.
-    So a layer with more inputs must move slower (Yang et al., "Tensor Programs V", 2022, table 3).
+    Adam moves every weight by about the learning rate, and the moves of a layer's weights add up in its output. So a
+    layer with more inputs than `WIDE` must move slower (Yang et al., "Tensor Programs V", 2022, table 3), and so must
+    what draws the picture: the moves of all octaves add up in it.
     """
     groups: dict[float, list[nn.Parameter]] = {}
     for name, module in network.named_modules():
+        if name.endswith("energy"):  # follows from the weights, and is not used in training
+            continue
         inputs = fan_in(module) if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) else 1
-        if not name.endswith("energy"):  # follows from the weights, and is not used in training
-            groups.setdefault(min(1.0, WIDE / inputs), []).extend(module.parameters(recurse=False))
+        octaves = len(network.to_rgbs) if name.startswith("to_rgbs") else 1
+        groups.setdefault(min(1.0, WIDE / inputs) / octaves, []).extend(module.parameters(recurse=False))
     return [{"params": members, "share": share} for share, members in groups.items() if members]
 
 
