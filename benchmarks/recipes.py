@@ -31,7 +31,7 @@ SIZE, OVERLAP, SHARE = 512, 64, 0.25
 PORTRAIT = (1920, 1080)
 """Height and width of the portrait that is done in tiles, for networks of `SIZE`."""
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-RESULTS = Path(__file__).parent / "article.md"
+RESULTS = Path(__file__).parent / "recipes.md"
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def markdown(rows: list[Row], half: str, device: torch.device) -> str:
 
 
 def main() -> None:
-    """Measure all rows, print them as a table and write it to `article.md`."""
+    """Measure all rows, print them as a table and write it to `recipes.md`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recipes", description=__doc__)
     parser.add_argument("--half", choices=HALVES, default="bf16", help="(default: %(default)s)")
     parser.add_argument("--runs", type=int, default=3, help="timed runs of each row (%(default)s)")

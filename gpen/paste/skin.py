@@ -20,7 +20,7 @@ def skin_mask(restored: Pixels, template: Points) -> Plane:
     """
     size = len(restored)
     lab = cv2.cvtColor(restored.clip(0, 1), cv2.COLOR_RGB2LAB)[..., 1:]
-    lab = blurred(lab, size / 100)
+    lab = blurred(np.asarray(lab, np.float32), size / 100)
     place = cv2.resize(_bare_places(tuple(template.ravel().tolist())), (size, size))
     left_eye, right_eye, nose, left_mouth, right_mouth = template * size
     cheeks = [(left_eye + left_mouth + nose) / 3, (right_eye + right_mouth + nose) / 3]

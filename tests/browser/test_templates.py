@@ -29,7 +29,7 @@ BLUEPRINTS = sorted((ROOT / "subgraphs").glob("*.json"))
 RELEASED = sorted((ROOT / "tests" / "workflows").glob("*/template.json"))
 LISTED = json.loads((ROOT / "web" / "templates.json").read_text(encoding="utf-8"))
 FIRST = LISTED[0]["name"]
-READABLE = 0.65
+READABLE = 0.55
 """The zoom at which a page of 1600×1000 pixels shows a whole template; below 0.6 it leaves out what is written."""
 ROUNDING = 12
 """In units of the canvas: less than what lies between two nodes."""
