@@ -13,7 +13,7 @@ from tools.comfyui import PACK_NAME, ROOT
 from tools.install import ASK, main
 
 INSTALLED = {"torch": "2.9.0", "torchvision": "0.24.0", "numpy": "1.26.4", "opencv-python-headless": "4.10.0"}
-OLD = {"tqdm": "4.1.0", "pillow": "10.2.0"}
+OLD = {"tqdm": "4.1.0", "pillow": "11.3.0"}
 """What the pack asks for itself, in a newer version, and what only facexlib does."""
 MODULES = {"opencv-python": "cv2", "opencv-python-headless": "cv2"}
 ON_THE_INDEX = {
