@@ -24,12 +24,13 @@ from tools.comfyui import PACK_NAME, ROOT, Server
 from tools.demo import EXAMPLE, WORKFLOW
 from tools.workflow import to_prompt
 
-TEMPLATES = sorted((ROOT / "workflows").glob("*.json"))
+# The one that opens as an app leaves the page without a graph to look at, so it comes last.
+TEMPLATES = sorted((ROOT / "workflows").glob("*.json"), key=lambda file: ("as an app" in file.stem, file.name))
 BLUEPRINTS = sorted((ROOT / "subgraphs").glob("*.json"))
 RELEASED = sorted((ROOT / "tests" / "workflows").glob("*/template.json"))
 LISTED = json.loads((ROOT / "web" / "templates.json").read_text(encoding="utf-8"))
 FIRST = LISTED[0]["name"]
-READABLE = 0.55
+READABLE = 0.65
 """The zoom at which a page of 1600×1000 pixels shows a whole template; below 0.6 it leaves out what is written."""
 ROUNDING = 12
 """In units of the canvas: less than what lies between two nodes."""
@@ -85,8 +86,9 @@ def test_template_runs_as_the_page_converts_it(screen: Screen, server: Server, c
     screen.load(workflow)
     prompt = screen.prompt()
     screen.keep(f"{file.stem}_{screen.renderer.name}")
-    assert screen.page.evaluate("() => app.canvas.ds.scale") >= READABLE
-    assert not _too_large(screen, workflow), "a node is larger than what was laid out for it"
+    if _draws_as_today(screen):
+        assert screen.page.evaluate("() => app.canvas.ds.scale") >= READABLE
+        assert not _too_large(screen, workflow), "a node is larger than what was laid out for it"
     _provide_inputs(client, server, prompt)
     with _stand_ins(server, prompt):
         try:
@@ -103,6 +105,12 @@ def test_template_runs_as_the_page_converts_it(screen: Screen, server: Server, c
     for node_id, node in prompt.items():
         if node["class_type"] in SHOWS:
             assert run.outputs[node_id]["images"], f"node {node_id} ({node['class_type']}) shows nothing"
+
+
+def _draws_as_today(screen: Screen) -> bool:
+    """Whether nodes have the size that templates are laid out for: the first versions of Nodes 2.0 made them larger."""
+    major, minor, *_ = screen.page.evaluate("() => window.__COMFYUI_FRONTEND_VERSION__ ?? '0.0.0'").split(".")
+    return screen.renderer is Renderer.CLASSIC or (int(major), int(minor)) >= (1, 40)
 
 
 def _too_large(screen: Screen, workflow: dict[str, Any]) -> dict[str, float]:
@@ -133,7 +141,7 @@ def test_blueprint_is_listed_and_runs_as_a_node(screen: Screen, client: Client, 
         node.connect(0, save, 0);
     }"""
     screen.page.evaluate(connect)
-    screen.page.evaluate("() => { app.graph.nodes[0].widgets.find(w => w.name === 'strength').value = 0.5; }")
+    screen.page.evaluate("() => { app.graph.nodes[0].widgets.find(w => w.name.endsWith('strength')).value = 0.5; }")
     prompt = screen.prompt()
     (paste,) = (node for node in prompt.values() if node["class_type"] == "GPENPasteFaces")
     assert paste["inputs"]["strength"] == 0.5
