@@ -180,8 +180,8 @@ def _from_row(row: Mapping[str, Any]) -> dict[str, Any]:
 def _connected(cluster: ClusterSettings) -> Any:
     """`ray.data`, once Ray runs."""
     try:
-        import ray
-        import ray.data
+        import ray  # pyright: ignore[reportMissingImports]
+        import ray.data  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SettingError(
             "a cluster needs Ray Data, which is not installed here: pip install 'gpen-face-restore[cluster]' on every "
@@ -205,7 +205,7 @@ def _connected(cluster: ClusterSettings) -> Any:
 
 def _room(cluster: ClusterSettings) -> int:
     """How many workers the machines have room for."""
-    import ray
+    import ray  # pyright: ignore[reportMissingImports]
 
     there = ray.cluster_resources()
     fit = [int(there.get("CPU", 1) // cluster.cpus)] if cluster.cpus else []

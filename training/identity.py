@@ -20,7 +20,7 @@ class Identity:
     """
 
     def __init__(self) -> None:
-        import dlib
+        import dlib  # pyright: ignore[reportMissingImports]
 
         spec = find_spec("face_recognition_models")  # not imported: it asks for a package that newer Pythons dropped
         if spec is None or spec.origin is None:

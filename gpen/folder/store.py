@@ -83,7 +83,7 @@ class ArrowStore:
         return list(self._files(folder))
 
     def _files(self, folder: PurePath) -> Iterator[PurePath]:
-        from pyarrow import fs
+        from pyarrow import fs  # pyright: ignore[reportMissingImports]
 
         selector = fs.FileSelector(str(folder), allow_not_found=True, recursive=True)
         yield from (PurePath(found.path) for found in self.filesystem.get_file_info(selector) if found.is_file)
@@ -97,7 +97,7 @@ def store_of(place: str) -> tuple[Store, PurePath]:
     if "://" not in place:
         return LocalStore(), Path(place)
     try:
-        from pyarrow import fs
+        from pyarrow import fs  # pyright: ignore[reportMissingImports]
 
         filesystem, path = fs.FileSystem.from_uri(place)
     except ImportError as error:
