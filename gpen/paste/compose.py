@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..errors import SettingError, advice_on_out_of_memory
+from ..errors import advice_on_out_of_memory
 from ..faces.face import Crop, Face, Faces
 from ..image.picture import as_mask, as_rgb, with_alpha_of
 from ..image.warp import Matrix, Pixels, Plane, Rectangle, footprint, inverse, scale_of, smoothed
@@ -27,7 +27,7 @@ from ..options import settled
 from ..progress import Progress
 from .color import matched_color
 from .finish import Finish, Job, pixels_of, warped, width_of
-from .masks import MASKS, mask_of
+from .masks import MASKS, check_parser, mask_of
 from .parsers import Parser
 from .settings import PasteSettings
 
@@ -80,7 +80,7 @@ def paste_faces(
     without its parser, and faces or masks of another number of pictures.
     """
     settings = settled(PasteSettings, settings, changes)
-    check_parser(settings, parser)
+    check_parser(settings.mask, parser)
     given, picture = picture, as_rgb(picture)
     placed = faces.placed_on(picture)
     image, shares = torch.empty_like(picture, memory_format=torch.contiguous_format), torch.empty(picture.shape[:3])
@@ -104,14 +104,6 @@ def paste_faces(
             on_progress=count,
         )
     return Pasted(with_alpha_of(given, image), shares)
-
-
-def check_parser(settings: PasteSettings, parser: Parser | None) -> None:
-    """Raise `SettingError` where the mask needs a parser and there is none, before anything is restored."""
-    if MASKS[settings.mask].parser and parser is None:
-        raise SettingError(
-            f"the mask {settings.mask!r} needs a parser: give parser=gpen.open_parser({settings.mask!r})"
-        )
 
 
 def paste_frame(

@@ -38,6 +38,16 @@ OVAL_MARGIN = 0.41
 OFFICIAL_CLASSES = (*range(1, 14), 15, 16, 17)
 
 
+def check_parser(name: str, parser: Parser | None) -> None:
+    """Raise `SettingError` where a mask needs a parser and there is none, before anything is restored."""
+    if MASKS[name].parser and parser is None:
+        raise _parser_missing(name)
+
+
+def _parser_missing(name: str) -> SettingError:
+    return SettingError(f"the mask {name!r} needs a parser: give parser=gpen.open_parser({name!r})")
+
+
 def mask_of(crop: Crop, name: str, parts: str, grow: float, feather: float, parser: Parser | None) -> Plane:
     """The mask of a restored crop, (S, S) in 0..1.
 
@@ -55,7 +65,7 @@ def mask_of(crop: Crop, name: str, parts: str, grow: float, feather: float, pars
     if mask.parser is None:
         return _drawn(name, crop.size, grow, feather, _hashable(crop.template))
     if parser is None:
-        raise SettingError(f"the mask {name!r} needs a parser: give parser=gpen.open_parser({name!r})")
+        raise _parser_missing(name)
     shape = mask.shape(crop.template, parser(crop.latest), parts)
     return _finished(shape, crop.size, mask.sigma, grow, feather, crop.template)
 

@@ -13,7 +13,7 @@ from ..faces.face import Faces
 from ..faces.passes import DetectSettings
 from ..faces.select import SelectSettings, select_faces
 from ..faces.track import TrackSettings, track_faces
-from ..paste.compose import check_parser
+from ..paste.masks import check_parser
 from ..paste.parsers import Parser
 from ..paste.settings import PasteSettings
 from ..progress import Progress
@@ -89,7 +89,7 @@ def restore_video(
     encoding = choose_encoding(film, target, codec, crf)
     notes = (*left_out(film, target), *what_changes(film, encoding))
     parser = parser or open_parser(paste.mask, folders=folders)
-    check_parser(paste, parser)
+    check_parser(paste.mask, parser)
     if isinstance(detector, str):
         detector = open_detector(detector, folders=folders)
     settings = [repr(each) for each in (detect, select, track, restore, paste)]
