@@ -14,7 +14,7 @@ from typing import Any
 
 from .client import Graph, Node
 from .comfyui import PACK_NAME
-from .workflow import inputs_of, uploads, widgets
+from .workflow import DISPLAYS, inputs_of, uploads, widgets
 
 WIDTH, NOTE_WIDTH = 285, 310
 GAP = 60
@@ -34,8 +34,8 @@ PICTURED = {"LoadImage", "PreviewImage", "SaveImage", "LoadVideo", "SaveVideo", 
 SILENT = {"GPENLoadModel", "GPENRestoreTiled", "GPENRestoreAligned", "GPENLensDistortion"}
 """Our nodes that do not say what became of each face."""
 
-SHOWN_ONLY = {"IMAGECOMPARE"}
-"""Kinds of inputs that are a part of the page and have neither a socket nor a value."""
+GROWN = {"GetVideoComponents": 40, "CreateVideo": 28, "CheckpointLoaderSimple": 24}
+"""What newer versions of ComfyUI add to the height of these nodes of theirs: sockets, and a line for a missing file."""
 
 Info = dict[str, dict[str, Any]]
 """The server's description of its nodes, by their types."""
@@ -256,7 +256,7 @@ def _height(node: Node, info: dict[str, Any]) -> int:
     ours = info.get("python_module", "").endswith(PACK_NAME)
     foot, report = (FOOT * ours, REPORT * (ours and node.class_type not in SILENT))
     height = sockets + EDGE + max(WIDGET * (len(shown) + buttons), TALL_WIDGET * plain + foot) + 4 * several
-    return height + PICTURE * (node.class_type in PICTURED) + report
+    return height + PICTURE * (node.class_type in PICTURED) + report + GROWN.get(node.class_type, 0)
 
 
 def _default(info: dict[str, Any], name: str, options: dict[str, Any]) -> Any:
@@ -268,7 +268,7 @@ def _default(info: dict[str, Any], name: str, options: dict[str, Any]) -> Any:
 def _inputs(info: dict[str, Any]) -> dict[str, str]:
     """Name → type of all inputs, in the order of the page."""
     kinds = {name: "COMBO" if isinstance(kind, list) else kind for name, (kind, *_) in inputs_of(info).items()}
-    return {name: kind for name, kind in kinds.items() if kind not in SHOWN_ONLY}
+    return {name: kind for name, kind in kinds.items() if kind not in DISPLAYS}
 
 
 def _connect(graph: Graph, nodes: dict[str, dict[str, Any]]) -> list[list[Any]]:

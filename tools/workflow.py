@@ -12,6 +12,8 @@ from .client import Prompt
 
 DYNAMIC = "COMFY_DYNAMICCOMBO_V3"
 """A combo of newer versions whose choice decides which further inputs there are; in prompts these are "combo.input"."""
+DISPLAYS = {"IMAGECOMPARE"}
+"""Kinds of inputs that only show something: no socket, no value in a workflow, but the server asks for one."""
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC}
 NOTES = {"Note", "MarkdownNote"}
 
@@ -51,7 +53,9 @@ def _inputs(
         raise WorkflowError(f"{what} is muted or bypassed")
     # Values are stored without names, in the order of the node's inputs; those of linked inputs are stored as well.
     values = list(node.get("widgets_values", []))
-    inputs = _widget_values(what, object_info[node["type"]], values)
+    info = object_info[node["type"]]
+    inputs = _widget_values(what, info, values)
+    inputs |= {name: "" for name, (kind, *_) in inputs_of(info).items() if isinstance(kind, str) and kind in DISPLAYS}
     if values:
         raise WorkflowError(f"{what} has values left over, {values}: store the workflow again")
     linked = {entry["name"]: links[entry["link"]] for entry in node.get("inputs", []) if entry["link"] is not None}

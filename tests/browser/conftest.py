@@ -43,6 +43,8 @@ def open_screen(chromium: str, server: Server) -> Iterator[Callable[[str, Render
     screens: dict[tuple[str, Renderer], Screen] = {}
 
     def open_in(language: str, renderer: Renderer) -> Screen:
+        for key, screen in screens.items():
+            screen.freeze(key != (language, renderer))
         if (language, renderer) not in screens:
             screens[language, renderer] = Screen(browser, server, language, renderer, SCREENSHOTS)
         return screens[language, renderer]

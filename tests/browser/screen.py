@@ -68,6 +68,12 @@ class Screen:
         self.page.evaluate("() => { app.extensionManager.sidebarTab.activeSidebarTabId = null; }")
         self.forgive()
 
+    def freeze(self, frozen: bool) -> None:
+        """Let the page rest while others are used: it draws itself all the time."""
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("Page.setWebLifecycleState", {"state": "frozen" if frozen else "active"})
+        session.detach()
+
     def clear(self) -> None:
         self.page.evaluate("() => { app.graph.clear(); app.extensionManager.toast.removeAll(); }")
 

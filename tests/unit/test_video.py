@@ -187,7 +187,7 @@ def test_memory_does_not_grow_with_the_film(tmp_path: Path, monkeypatch: pytest.
 
         restore(source, tmp_path / f"out{length}.mp4", on_progress=count)
         most.append((max(crops for crops, _ in alive), max(kept for _, kept in alive)))
-    # How far reading runs ahead varies by some crops from run to run; what grew with the film would be three times as much.
+    # How far reading runs ahead varies from run to run; what grew with the film would be three times as much.
     assert most[1][0] <= 1.5 * most[0][0] and most[1][1] <= most[0][1], most
     assert most[1][1] <= 16, most
 
