@@ -75,7 +75,7 @@ class Screen:
         session.detach()
 
     def clear(self) -> None:
-        self.page.evaluate("() => { app.graph.clear(); app.extensionManager.toast.removeAll(); }")
+        self.page.evaluate("() => { app.graph.clear(); app.extensionManager.toast.removeAll?.(); }")
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":
