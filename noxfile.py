@@ -19,6 +19,8 @@ PYTHON = Path(".nox/environment") / ("Scripts/python.exe" if os.name == "nt" els
 @nox.session(reuse_venv=True, default=False)
 def environment(session: nox.Session) -> None:
     """Install the exact versions of everything, and what a ComfyUI named by COMFYUI_PATH asks for."""
+    # Compiled once here, and not by each of the many processes that the tests start.
+    session.env["UV_COMPILE_BYTECODE"] = "1"
     session.install("-r", "tools/requirements-dev.txt")
     if comfyui := os.environ.get("COMFYUI_PATH"):
         session.install("-r", str(Path(comfyui).expanduser() / "requirements.txt"))
