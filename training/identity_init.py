@@ -10,8 +10,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from gpen.model.config import GPENConfig
-from gpen.model.layout import ACTIVATION_GAIN
+from gpen.model.config import ACTIVATION_GAIN, GPENConfig
 from gpen.model.network import GPEN, StyledConv, ToRGB
 
 SLOPE = 0.2

@@ -15,8 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gpen.model.config import GPENConfig
-from gpen.model.layout import ACTIVATION_GAIN
+from gpen.model.config import ACTIVATION_GAIN, GPENConfig
 from gpen.model.network import GPEN, StyledConv, ToRGB, activate
 
 from .identity_init import PAIRS, SLOPE, fan_in, layers

@@ -2,14 +2,17 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import CheckpointError
 
 Shape = tuple[int, ...]
 """Of a tensor."""
 
+ACTIVATION_GAIN = 2**0.5
+MAPPING_LR_MUL = 0.01
 MOST_SIZE = 8192
 """Side of the largest picture that is believed; the largest released network has 2048 pixels, and needs 16 GB."""
 
@@ -123,44 +126,61 @@ class GPENConfig:
 
     def official_shapes(self) -> dict[str, Shape]:
         """Official name → shape of every tensor the network needs; the stored FIR kernels are not among them."""
-        shapes: dict[str, Shape] = {}
+        return {tensor.name: tensor.shape for tensor in self.tensors()}
 
-        def conv3(name: str, conv: int) -> None:
-            outputs, inputs = self.generator_channels[conv], self.input_channels(conv)
-            shapes[f"{name}.conv.weight"] = (1, outputs, inputs, 3, 3)
-            modulation(f"{name}.conv", inputs)
-            shapes[f"{name}.noise.weight"] = (1,)
-            shapes[f"{name}.activate.bias"] = (outputs + self.noise_channels(conv),)
-
-        def to_rgb(name: str, conv: int) -> None:
-            inputs = self.generator_channels[conv] + self.noise_channels(conv)
-            shapes[f"{name}.bias"] = (1, 3, 1, 1)
-            shapes[f"{name}.conv.weight"] = (1, 3, inputs, 1, 1)
-            modulation(f"{name}.conv", inputs)
-
-        def modulation(name: str, inputs: int) -> None:
-            shapes[f"{name}.modulation.weight"] = (inputs, self.style_dim)
-            shapes[f"{name}.modulation.bias"] = (inputs,)
-
-        for i in range(1, self.mapping_layers + 1):
-            shapes[f"generator.style.{i}.weight"] = (self.style_dim, self.style_dim)
-            shapes[f"generator.style.{i}.bias"] = (self.style_dim,)
-        shapes["generator.input.input"] = (1, self.constant_channels, 4, 4)
-        conv3("generator.conv1", 0)
-        to_rgb("generator.to_rgb1", 0)
-        for conv in range(1, len(self.generator_channels)):
-            conv3(f"generator.convs.{conv - 1}", conv)
+    def tensors(self) -> Iterator["OfficialTensor"]:
+        """Every tensor of the network, as official code calls, shapes and equalises it, and as we call it."""
+        gain, width = ACTIVATION_GAIN, self.style_dim
+        for i in range(self.mapping_layers):
+            name, ours, factor = f"generator.style.{i + 1}", f"mapping.{i}", MAPPING_LR_MUL * gain
+            yield OfficialTensor(f"{name}.weight", (width, width), f"{ours}.weight", factor / math.sqrt(width))
+            yield OfficialTensor(f"{name}.bias", (width,), f"{ours}.bias", factor)
+        constant = (1, self.constant_channels, 4, 4)
+        yield OfficialTensor("generator.input.input", constant, "constant.weight", 1.0)
+        for conv, outputs in enumerate(self.generator_channels):
+            name, ours = "generator.conv1" if conv == 0 else f"generator.convs.{conv - 1}", f"convs.{conv}"
+            both = outputs + self.noise_channels(conv)
+            # Demodulation divides by the norm of the weights, so the activation's gain is applied with it, not here.
+            yield from self._modulated(name, ours, (1, outputs, self.input_channels(conv), 3, 3))
+            yield OfficialTensor(f"{name}.noise.weight", (1,), f"{ours}.noise.weight", gain)
+            yield OfficialTensor(f"{name}.activate.bias", (both,), f"{ours}.noise.bias", gain)
             if conv % 2 == 0:
-                to_rgb(f"generator.to_rgbs.{conv // 2 - 1}", conv)
+                name = "generator.to_rgb1" if conv == 0 else f"generator.to_rgbs.{conv // 2 - 1}"
+                ours = f"to_rgbs.{conv // 2}"
+                yield OfficialTensor(f"{name}.bias", (1, 3, 1, 1), f"{ours}.conv.bias", 1.0)
+                yield from self._modulated(name, ours, (1, 3, both, 1, 1))
         inputs = 3
         for level, outputs in enumerate(self.encoder_channels):
-            weight, bias, kernel = ("0", "1", 1) if level == 0 else ("1", "2", 3)  # a blur comes first below level 0
-            shapes[f"ecd{level}.0.{weight}.weight"] = (outputs, inputs, kernel, kernel)
-            shapes[f"ecd{level}.0.{bias}.bias"] = (outputs,)
+            weight, bias, side = ("0", "1", 1) if level == 0 else ("1", "2", 3)  # a blur comes first below level 0
+            name, ours, shape = f"ecd{level}.0", f"encoder.{level}", (outputs, inputs, side, side)
+            yield OfficialTensor(f"{name}.{weight}.weight", shape, f"{ours}.weight", gain / math.sqrt(inputs * side**2))
+            yield OfficialTensor(f"{name}.{bias}.bias", (outputs,), f"{ours}.bias", gain)
             inputs = outputs
-        shapes["final_linear.0.weight"] = (self.style_dim, inputs * 16)
-        shapes["final_linear.0.bias"] = (self.style_dim,)
-        return shapes
+        shape, factor = (width, inputs * 16), gain / math.sqrt(inputs * 16)
+        yield OfficialTensor("final_linear.0.weight", shape, "to_latent.weight", factor)
+        yield OfficialTensor("final_linear.0.bias", (width,), "to_latent.bias", gain)
+
+    def _modulated(self, name: str, ours: str, shape: Shape) -> Iterator["OfficialTensor"]:
+        """A modulated convolution: its weight, and the linear layer that makes its styles."""
+        inputs, width = shape[2], self.style_dim
+        factor = 1 / math.sqrt(math.prod(shape[2:]))
+        yield OfficialTensor(f"{name}.conv.weight", shape, f"{ours}.conv.weight", factor)
+        factor = 1 / math.sqrt(width)
+        modulation = f"{name}.conv.modulation"
+        yield OfficialTensor(f"{modulation}.weight", (inputs, width), f"{ours}.modulation.weight", factor)
+        yield OfficialTensor(f"{modulation}.bias", (inputs,), f"{ours}.modulation.bias", 1.0)
+
+
+class OfficialTensor(NamedTuple):
+    """A tensor of a checkpoint: ours = official · factor, in another shape where needed."""
+
+    name: str
+    """In official code."""
+    shape: Shape
+    ours: str
+    """Its name in `network.GPEN`."""
+    factor: float
+    """What official code multiplies it by each time it runs."""
 
 
 def _octaves(first: int, last: int) -> list[int]:

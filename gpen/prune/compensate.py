@@ -9,8 +9,7 @@ by the weights that read them, since leaky_relu(g·x + b) = g·leaky_relu(x + b/
 import torch
 from torch import Tensor
 
-from ..model.config import GPENConfig
-from ..model.layout import ACTIVATION_GAIN
+from ..model.config import ACTIVATION_GAIN, GPENConfig
 from .channels import Kept, Weights, beside, kernel, latent_kernel, read, wide
 from .importance import RIDGE, styles
 from .statistics import Statistics
