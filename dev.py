@@ -5,7 +5,7 @@
                            --dry-run say what would be done
     python dev.py demo     restore a photograph in a real ComfyUI
     python dev.py tests    run the checks and all tests; what follows goes to pytest: python dev.py tests -k paste
-    python dev.py newest   run the browser tests on the newest version of ComfyUI's web page
+    python dev.py oldpage  run the browser tests on the web page that came with the ComfyUI of the tests
     python dev.py lint     run the checks alone
     python dev.py package  run the Comfy registry's own check of the pack alone
     python dev.py faults   try everything that may go wrong, for about ten minutes, and print what held
@@ -29,7 +29,7 @@ COMMANDS = {
     "faults": ("faults",),
     "lint": ("lint",),
     "lowest": ("lowest",),
-    "newest": ("newest",),
+    "oldpage": ("oldpage",),
     "package": ("package",),
     "tests": ("lint", "package", "tests"),
 }

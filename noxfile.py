@@ -39,14 +39,15 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=False, requires=["environment"])
 def tests(session: nox.Session) -> None:
-    """All tests; arguments after -- go to pytest."""
-    run(session, "pytest", *session.posargs)
+    """All tests, on today's page where no other ComfyUI is named; arguments after -- go to pytest."""
+    page = {} if os.environ.get("COMFYUI_PATH") else {"COMFYUI_FRONTEND": FRONTEND}
+    run(session, "pytest", *session.posargs, **page)
 
 
 @nox.session(python=False, requires=["environment"], default=False)
-def newest(session: nox.Session) -> None:
-    """The browser tests on the newest web page; arguments after -- go to pytest."""
-    run(session, "pytest", "tests/browser", *session.posargs, COMFYUI_FRONTEND=FRONTEND)
+def oldpage(session: nox.Session) -> None:
+    """The browser tests on the page that came with the ComfyUI of the tests; arguments after -- go to pytest."""
+    run(session, "pytest", "tests/browser", *session.posargs)
 
 
 @nox.session(python=False, requires=["environment"])
