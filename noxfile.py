@@ -76,7 +76,7 @@ def lowest(session: nox.Session) -> None:
     """The library's tests with the oldest versions that requirements.txt allows."""
     session.install("--resolution", "lowest-direct", "-r", "requirements.txt")
     # What the tests need besides leaves the versions above alone.
-    session.install("hatchling", "pip", "pytest", "requests", "scikit-image", "websocket-client")
+    session.install("av", "hatchling", "pip", "pytest", "requests", "scikit-image", "websocket-client")
     session.run("python", "-m", "pytest", "tests/unit", *session.posargs)
 
 
