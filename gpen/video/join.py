@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from ..errors import SettingError, VideoError
@@ -18,6 +18,12 @@ MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".web
 # So that a film begins to play before it is loaded.
 OPTIONS = {"mp4": {"movflags": "faststart"}, "mov": {"movflags": "faststart"}}
 CALLED = {"subtitle": "subtitles", "audio": "sound", "attachment": "an attachment", "video": "further pictures"}
+
+
+def ending_for(source: PurePath) -> str:
+    """What the name of a film's result ends with: as its source's where that can be written, else .mkv."""
+    ending = source.suffix.lower()
+    return ending if ending in MUXERS else ".mkv"  # which holds nearly any sound
 
 
 class Segment(NamedTuple):

@@ -95,12 +95,17 @@ def write_segments(work: Work, parts: Parts, on_progress: Progress | None) -> li
         restored = stream.restored(frames.start, frames.stop)
         faces = ([next(restored) for _ in range(faces_in[frame])] for frame in frames)
         with replacing(segment.path) as temporary:
-            _encode(work, window, zip(frames, faces, strict=True), temporary, on_progress)
+            _encode(work, window, frames, faces, temporary, on_progress)
     return segments
 
 
 def _encode(
-    work: Work, window: Window, frames: Iterator[tuple[int, list[Face]]], path: Path, on_progress: Progress | None
+    work: Work,
+    window: Window,
+    frames: range,
+    restored: Iterator[list[Face]],
+    path: Path,
+    on_progress: Progress | None,
 ) -> None:
     """Write frames, each with its restored faces, into a file of their own whose time begins at 0."""
     av = pyav()
@@ -108,18 +113,25 @@ def _encode(
     try:
         with av.open(str(path), "w", format=work.encoding.muxer) as container:
             pictures = add_pictures(container, work.film, work.encoding)
-            for index, faces in frames:
+            for index, faces in zip(frames, restored, strict=True):
                 start = work.seen[index].pts if start is None else start
                 frame = _finished(work, window, index, faces)
                 # The encoder chooses its own key frames, not those of the source.
                 frame.pict_type, frame.time_base, frame.pts = 0, work.film.time_base, work.seen[index].pts - start
-                container.mux(pictures.encode(frame))
+                container.mux(_in_order(pictures.encode(frame), frames))
                 window.forget_before(index + 1 - work.reach)
                 if on_progress:
                     on_progress(len(work.seen) + index + 1, 2 * len(work.seen))
-            container.mux(pictures.encode(None))
+            container.mux(_in_order(pictures.encode(None), frames))
     except av.error.FFmpegError as error:
         raise VideoError(f"the codec {work.encoding.codec} failed on {work.film.path.name}: {error}") from error
+
+
+def _in_order(packets: list[Any], frames: range) -> list[Any]:
+    """Coded pictures; of a single frame x265 tells no time at which it is to be decoded, but what lay in memory."""
+    for packet in packets if len(frames) == 1 else ():
+        packet.dts = packet.pts
+    return packets
 
 
 def _finished(work: Work, window: Window, index: int, faces: list[Face]) -> Any:

@@ -27,7 +27,10 @@ class Negative(GPENModel):
     """Gives back the negative, and runs out of memory where a batch is larger than `room`."""
 
     def __init__(self, room: int = 100, error: Exception | None = None, task: str = "restoration"):
-        super().__init__(GPEN(GPENConfig.released(64, 1, 1 / 16, 32, 2)).eval(), "negative", task, torch.float32)
+        network = GPEN(GPENConfig.released(64, 1, 1 / 16, 32, 2)).eval()
+        for weight in network.state_dict().values():
+            weight.zero_()  # it is not used, but tells one network from another
+        super().__init__(network, "negative", task, torch.float32)
         self.room, self.error, self.runs = room, error or torch.cuda.OutOfMemoryError("CUDA out of memory"), []
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
