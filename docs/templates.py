@@ -270,6 +270,17 @@ def clip(note: Note) -> Template:
 
 
 @template
+def film(note: Note) -> Template:
+    graph = Graph()
+    video = graph.add("LoadVideo", file="clip.mp4")
+    model = graph.add("GPENLoadModel")
+    restored = graph.add("GPENRestoreVideo", model=model.out(), video=video.out())
+    saved = graph.add("SaveVideo", video=restored.out(), filename_prefix="video/restored")
+    rows = [[[note, video, model], [restored], [saved]]]
+    return Template(graph, rows, Sample(noisy(person("sherrod-brown", 320)), frames=3), fed=video)
+
+
+@template
 def scan(note: Note) -> Template:
     graph = Graph()
     picture = graph.add("LoadImage", image=EXAMPLE)
@@ -431,11 +442,16 @@ def result(made: Template, before: Pixels, client: Client) -> Pixels:
     prompt |= {"frames": {"class_type": "RepeatImageBatch", "inputs": frames}}
     source = made.fed or next(node for node in made.graph.nodes if node.class_type == "LoadImage")
     last = [node for node in made.graph.nodes if node.class_type.startswith("GPEN")][-1]
+    given, shown = ["frames", 0], last.out()
+    if source.class_type == "LoadVideo":
+        prompt["film"] = {"class_type": "CreateVideo", "inputs": {"images": given, "fps": 25.0}}
+        prompt["parts"] = {"class_type": "GetVideoComponents", "inputs": {"video": shown}}
+        given, shown = ["film", 0], ["parts", 0]
     for node in prompt.values():
         inputs = node["inputs"]
-        inputs |= {key: ["frames", 0] for key, value in inputs.items() if value == source.out()}
+        inputs |= {key: given for key, value in inputs.items() if value == source.out()}
     prompt = {key: node for key, node in prompt.items() if node["class_type"] not in OUTPUTS}
-    prompt["shown"] = {"class_type": "PreviewImage", "inputs": {"images": last.out()}}
+    prompt["shown"] = {"class_type": "PreviewImage", "inputs": {"images": shown}}
     return client.pictures(client.run(prompt), "shown")[0]
 
 

@@ -14,6 +14,7 @@ from .restore import GPENRestoreFaces
 from .select import GPENSelectFaces
 from .tiles import GPENRestoreTiled
 from .track import GPENTrackFaces
+from .video import GPENRestoreVideo
 from .whole import GPENRestoreAligned
 
 
@@ -32,6 +33,7 @@ class GPENExtension(ComfyExtension):
             GPENRestoreTiled,
             GPENRestore,
             GPENLensDistortion,
+            GPENRestoreVideo,
         ]
 
 

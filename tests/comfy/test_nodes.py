@@ -29,6 +29,7 @@ NODES = {
     "GPENRestoreTiled": ["IMAGE"],
     "GPENLensDistortion": ["IMAGE"],
     "GPENRestore": ["IMAGE", "GPEN_FACES", "MASK", "STRING"],
+    "GPENRestoreVideo": ["VIDEO", "STRING"],
 }
 
 

@@ -23,7 +23,9 @@ def test_a_choice_that_is_none(client: Client, small: Path) -> None:
                 continue
             graph = Graph()
             image = load(graph, client, NOTHING)
+            video = graph.add("CreateVideo", images=image.out(), fps=25.0)
             sources = {"GPEN_MODEL": model(graph, small), "IMAGE": image, "GPEN_FACES": find(graph, image)}
+            sources["VIDEO"] = video
             inputs: dict[str, Any] = {}
             for other, (other_type, *other_rest) in info["input"].get("required", {}).items():
                 source = sources.get(other_type)
