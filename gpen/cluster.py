@@ -16,7 +16,8 @@ from typing import Any
 from .errors import SettingError
 from .folder.plan import Job, Plan
 from .folder.record import Record
-from .folder.run import FolderSettings, Restore, Result, restored, settings_of, skipped
+from .folder.result import Result, skipped
+from .folder.run import FolderSettings, Restore, restored, settings_of
 from .folder.store import LocalStore, Store
 from .restorers.gpen import GPENModel
 

@@ -1,23 +1,28 @@
-"""`gpen restore` where its input is a film."""
+"""Films for `gpen restore`, alone or among the files of a folder."""
 
 import argparse
-from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePath
 from typing import Any
 
-from ..by_name import open_detector
 from ..errors import SettingError
+from ..faces.detectors import Detector
 from ..faces.passes import DetectSettings
-from ..faces.report import describe
 from ..faces.select import SelectSettings
 from ..faces.track import TrackSettings
+from ..folder.films import Films
 from ..options import Settings
+from ..paste.parsers import Parser
 from ..paste.settings import PasteSettings
 from ..restore.plan import RestoreSettings
 from ..restorers.gpen import GPENModel
-from ..video.restore import restore_video
+from ..video.join import ending_for
+from ..video.restore import RestoredVideo, restore_video
 from ..video.source import SUFFIXES
-from .report import OK, bar
+from .report import bar
+
+OF_PICTURES = ("aligned", "inpaint_mask", "clip", "cluster")
+"""Arguments with which only pictures are restored."""
 
 
 def add_film(command: argparse.ArgumentParser) -> None:
@@ -27,22 +32,38 @@ def add_film(command: argparse.ArgumentParser) -> None:
     group.add_argument("--crf", type=int, help="the encoder's scale of quality, less being better (default: its own)")
 
 
-def is_film(inputs: Sequence[str]) -> bool:
-    """Whether a film is to be restored. Raises `SettingError` where it is one of several inputs."""
-    films = [given for given in inputs if Path(given).suffix.lower() in SUFFIXES and Path(given).is_file()]
-    if films and len(inputs) > 1:
-        raise SettingError(f"{films[0]} is a film: films are restored one by one, each with its own --output")
-    return bool(films)
+def films_of(said: argparse.Namespace) -> dict[str, str]:
+    """What the names of films end with → what those of their results do; nothing where films are not meant.
+
+    Raises `SettingError` where one is given beside an argument that is only for pictures.
+    """
+    flags = [f"--{name.replace('_', '-')}" for name in OF_PICTURES if getattr(said, name)]
+    if not flags:
+        return {suffix: ending_for(PurePath(f"film{suffix}")) for suffix in SUFFIXES}
+    given = [name for name in said.inputs if Path(name).suffix.lower() in SUFFIXES and Path(name).is_file()]
+    if given:
+        raise SettingError(f"{given[0]} is a film, and {flags[0]} is for pictures only; leave it out")
+    return {}
 
 
-def restore_film(said: argparse.Namespace, model: GPENModel, settings: dict[type[Settings], Any]) -> int:
-    """Restore the one film that is given."""
-    fetching = {"download": not said.offline, "on_progress": bar("detector", unit="B")}
-    done = restore_video(
+def made_with(said: argparse.Namespace) -> dict[str, Any]:
+    """What a film depends on and a picture does not, in values that JSON knows."""
+    return {"codec": said.codec, "crf": said.crf}
+
+
+def films(
+    said: argparse.Namespace,
+    model: GPENModel,
+    settings: dict[type[Settings], Any],
+    detector: Detector,
+    parser: Parser | None,
+) -> Films:
+    """How the films of a run are done."""
+    restored = partial(
+        restore_video,
         model,
-        said.inputs[0],
-        said.output,
-        detector=open_detector(getattr(said, "detector", "auto"), **fetching),
+        detector=detector,
+        parser=parser,
         detect=settings[DetectSettings],
         select=settings[SelectSettings],
         track=settings[TrackSettings],
@@ -50,10 +71,9 @@ def restore_film(said: argparse.Namespace, model: GPENModel, settings: dict[type
         paste=settings[PasteSettings],
         codec=said.codec,
         crf=said.crf,
-        on_progress=bar("film", unit="frame"),
     )
-    report = describe(done.faces)
-    print(f"{done.path}: {done.frames} frames, {report if said.verbose else report.splitlines()[0]}")
-    for note in done.notes:
-        print(f"gpen: {note}")
-    return OK
+
+    def run(source: Path, target: Path) -> RestoredVideo:
+        return restored(source, target, on_progress=bar(source.name, unit="frame", leave=False))
+
+    return Films(run, made_with(said))

@@ -1,4 +1,4 @@
-"""`gpen restore`: the faces of pictures and of folders of them."""
+"""`gpen restore`: the faces of pictures and films, and of folders of them."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,20 +17,23 @@ from tqdm import tqdm
 from ..by_name import load_model, open_detector, open_parser
 from ..cluster import ClusterSettings, bytes_needed, gpu_share, run_on_cluster
 from ..errors import SettingError
-from ..faces.detectors import DETECTORS
+from ..faces.detectors import DETECTORS, Detector
 from ..faces.face import Faces
 from ..faces.passes import DetectSettings
 from ..faces.report import describe
 from ..faces.select import SelectSettings
 from ..faces.track import TrackSettings
 from ..folder import run as folder
+from ..folder.films import Films
 from ..folder.plan import Job, Plan, listed, plan_at, plan_for
 from ..folder.record import Record
 from ..folder.report import check_report, write_report
-from ..folder.run import FAILED, SKIPPED, FolderSettings, Restore, Result
+from ..folder.result import FAILED, SKIPPED, Result
+from ..folder.run import FolderSettings, Restore
 from ..image.files import read_picture, write_picture
 from ..model.precision import PRECISIONS
 from ..options import Settings
+from ..paste.parsers import Parser
 from ..paste.settings import PasteSettings
 from ..pipeline import Masks, restore
 from ..restore.plan import RestoreSettings
@@ -38,7 +41,7 @@ from ..restore.whole import restore_aligned
 from ..restorers.gpen import MEMORY, GPENModel
 from ..weights.locate import find
 from .arguments import add_settings, flag_of, said_of, settings_from
-from .film import add_film, is_film, restore_film
+from .film import add_film, films, films_of, made_with
 from .report import OK, SOME_FAILED, bar
 
 SETTINGS: dict[type[Settings], str] = {
@@ -46,7 +49,7 @@ SETTINGS: dict[type[Settings], str] = {
     SelectSettings: "choosing among them",
     RestoreSettings: "restoring them",
     PasteSettings: "putting them back",
-    TrackSettings: "with --clip",
+    TrackSettings: "with --clip, and for films",
 }
 """The settings of each step, and what their arguments are headed by."""
 
@@ -56,10 +59,10 @@ MOST_NAMED = 10
 
 def add(commands: Any) -> None:
     """Add the command."""
-    command = commands.add_parser("restore", help="restore the faces in pictures")
+    command = commands.add_parser("restore", help="restore the faces in pictures and films")
     command.set_defaults(run=run)
     command.add_argument(
-        "inputs", metavar="IN", nargs="+", help="picture files and folders of them; - reads a list, one on each line"
+        "inputs", metavar="IN", nargs="+", help="pictures, films and folders of them; - reads a list, one on each line"
     )
     command.add_argument("--output", "-o", metavar="OUT", required=True, help="a folder; or a file for one IN")
     command.add_argument(
@@ -128,32 +131,43 @@ def run(said: argparse.Namespace) -> int:
     """Run the command."""
     started = time.time()
     _check_whole(said)
+    kinds_of_films = films_of(said)
     settings = {kind: settings_from(said, kind) for kind in SETTINGS}
     if said.report:
         check_report(said.report)
-    if is_film(said.inputs):
-        return restore_film(said, _loaded(said, settings, quiet=False)[0], settings)
-    plan = _plan(said)
-    made_with = _made_with(said, settings)
+    plan = _plan(said, kinds_of_films)
+    _check_tracked(said, plan)
+    told = _made_with(said, settings)
     if said.dry_run:
-        return _dry_run(said, plan, made_with)
+        return _dry_run(said, plan, told)
     # Here as well where workers will load it: it is fetched once, and what is wrong with it is said at once.
-    model, restored = _loaded(said, settings, quiet=False)
+    loaded = _loaded(said, settings, quiet=False)
     if said.clip:
-        return _clip(plan.jobs, restored, said)
+        return _clip(plan.jobs, loaded.restore, said)
+    model = loaded.model
     how = _how(said, grey=False if model.task.name == "colorization" else None)
     if said.cluster:
         run_all = partial(run_on_cluster, plan, _loader(said, settings), cluster=_cluster(said, bytes_needed(model)))
     else:
-        run_all = partial(folder.run, plan, restored)
-    results = _run(run_all(settings=made_with, how=how, overwrite=said.overwrite), plan, said.verbose)
+        run_all = partial(folder.run, plan, loaded.restore, films=loaded.films)
+    results = _run(run_all(settings=told, how=how, overwrite=said.overwrite), plan, said.verbose)
     if said.report:
-        write_report(said.report, results, plan.left_out, made_with, started)
+        write_report(said.report, results, plan.left_out, told, started)
     return _summary(results, plan)
 
 
-def _loaded(said: argparse.Namespace, settings: dict[type[Settings], Any], quiet: bool) -> tuple[GPENModel, Restore]:
-    """The model, and what restores a picture with it."""
+class Loaded(NamedTuple):
+    """What a run restores with."""
+
+    model: GPENModel
+    restore: Restore
+    """a picture"""
+    films: Films | None
+    """None where pictures are taken whole"""
+
+
+def _loaded(said: argparse.Namespace, settings: dict[type[Settings], Any], quiet: bool) -> Loaded:
+    """The model, and what restores a picture or a film with it."""
     fetching = {"download": not said.offline, "on_progress": None if quiet else bar("model", unit="B")}
     model = load_model(
         said.model,
@@ -165,7 +179,12 @@ def _loaded(said: argparse.Namespace, settings: dict[type[Settings], Any], quiet
     )
     # (1, H, W); resized to each picture
     mask = None if said.inpaint_mask is None else read_picture(said.inpaint_mask).rgb.mean(dim=3)
-    return model, _whole(said, model, mask) if said.aligned else _found(said, model, mask, settings, fetching)
+    if said.aligned:
+        return Loaded(model, _whole(said, model, mask), None)
+    detector = open_detector(getattr(said, "detector", "auto"), **fetching)
+    parser = open_parser(settings[PasteSettings].mask, **fetching)
+    found = _found(said, model, mask, settings, detector, parser)
+    return Loaded(model, found, films(said, model, settings, detector, parser))
 
 
 def _loader(said: argparse.Namespace, settings: dict[type[Settings], Any]) -> Callable[[], Restore]:
@@ -176,7 +195,7 @@ def _loader(said: argparse.Namespace, settings: dict[type[Settings], Any]) -> Ca
 
 
 def _load(said: argparse.Namespace, settings: dict[type[Settings], Any]) -> Restore:
-    return _loaded(said, settings, quiet=True)[1]
+    return _loaded(said, settings, quiet=True).restore
 
 
 def _cluster(said: argparse.Namespace, needed: int) -> ClusterSettings:
@@ -186,12 +205,12 @@ def _cluster(said: argparse.Namespace, needed: int) -> ClusterSettings:
     return ClusterSettings(said.cluster, said.workers, said.worker_cpus, gpus)
 
 
-def _plan(said: argparse.Namespace) -> Plan:
+def _plan(said: argparse.Namespace, kinds_of_films: dict[str, str]) -> Plan:
     if any("://" in place for place in (said.output, *said.inputs)):
         return plan_at(said.inputs, said.output, format=said.format, suffix=said.suffix)
     inputs, output = listed(said.inputs, sys.stdin), Path(said.output)
     earlier = Record(output).results() if output.is_dir() else []
-    return plan_for(inputs, output, format=said.format, suffix=said.suffix, results=earlier)
+    return plan_for(inputs, output, format=said.format, suffix=said.suffix, results=earlier, films=kinds_of_films)
 
 
 def _how(said: argparse.Namespace, grey: bool | None) -> FolderSettings:
@@ -209,8 +228,9 @@ def _made_with(said: argparse.Namespace, settings: dict[type[Settings], Any]) ->
     return told | {kind.__name__: asdict(values) for kind, values in settings.items()}
 
 
-def _dry_run(said: argparse.Namespace, plan: Plan, made_with: dict[str, Any]) -> int:
-    todo = set(folder.remaining(plan, made_with, _how(said, None), overwrite=said.overwrite))
+def _dry_run(said: argparse.Namespace, plan: Plan, told: dict[str, Any]) -> int:
+    how, of_films = _how(said, None), made_with(said)
+    todo = set(folder.remaining(plan, told, how, overwrite=said.overwrite, of_films=of_films))
     for job in plan.jobs:
         print(f"{'restore' if job in todo else 'skip'}: {job.source} → {job.target}")
     for one in plan.left_out:
@@ -222,14 +242,15 @@ def _dry_run(said: argparse.Namespace, plan: Plan, made_with: dict[str, Any]) ->
 def _run(results: Iterable[Result], plan: Plan, verbose: bool) -> list[Result]:
     """Let a run go on, with a bar of what remains, and a line for each picture."""
     done: list[Result] = []
-    for result in tqdm(results, total=len(plan.jobs), unit="picture", disable=None):
+    for result in tqdm(results, total=len(plan.jobs), unit="file", disable=None):
         done.append(result)
         if result.kind == FAILED:
             tqdm.write(f"gpen: {result.job.source}: {result.why}", file=sys.stderr)
         elif result.kind != SKIPPED:
             said = result.report if verbose else result.report.splitlines()[0]
-            lost = f" (without {', '.join(result.lost)})" if result.lost else ""
-            tqdm.write(f"{result.job.target}: {said}{lost}")
+            # Of a film in sentences, of a picture in words.
+            lost = "; ".join(result.lost) if result.job.film else f"without {', '.join(result.lost)}"
+            tqdm.write(f"{result.job.target}: {said}{f' ({lost})' if result.lost else ''}")
     return done
 
 
@@ -238,13 +259,17 @@ def _summary(results: Sequence[Result], plan: Plan) -> int:
     kinds = Counter(result.kind for result in results)
     if kinds[SKIPPED]:
         print(f"{kinds[SKIPPED]} of {len(results)} were done before; --overwrite does all again")
-    if plan.left_out:
-        named = ", ".join(str(one.path) for one in plan.left_out[:MOST_NAMED])
-        more = f" and {len(plan.left_out) - MOST_NAMED} more" if len(plan.left_out) > MOST_NAMED else ""
+    strange = [one for one in plan.left_out if not one.clashes]
+    if strange:
+        named = ", ".join(str(one.path) for one in strange[:MOST_NAMED])
+        more = f" and {len(strange) - MOST_NAMED} more" if len(strange) > MOST_NAMED else ""
         print(f"left out, as they are no pictures that are known: {named}{more}", file=sys.stderr)
+    clashes = [one for one in plan.left_out if one.clashes]
+    for one in clashes:
+        print(f"gpen: left out: {one.why}", file=sys.stderr)
     if kinds[FAILED]:
         print(f"gpen: {kinds[FAILED]} of {len(results)} pictures failed", file=sys.stderr)
-    return SOME_FAILED if kinds[FAILED] else OK
+    return SOME_FAILED if kinds[FAILED] or clashes else OK
 
 
 def _clip(jobs: Sequence[Job], restored: Restore, said: argparse.Namespace) -> int:
@@ -265,12 +290,7 @@ def _clip(jobs: Sequence[Job], restored: Restore, said: argparse.Namespace) -> i
 
 
 def _check_whole(said: argparse.Namespace) -> None:
-    """Raise `SettingError` for arguments that say nothing where a picture is taken whole, or is no frame of a clip."""
-    useless = [] if said.clip or is_film(said.inputs) else [flag_of(option) for option in said_of(said, TrackSettings)]
-    if useless:
-        raise SettingError(
-            f"{', '.join(useless)} say how a clip's faces are followed; give --clip too, or leave them out"
-        )
+    """Raise `SettingError` for arguments that say nothing where a picture is taken whole."""
     if not said.aligned:
         return
     useless = [flag_of(option) for kind in SETTINGS for option in said_of(said, kind) if flag_of(option) not in WHOLE]
@@ -278,6 +298,15 @@ def _check_whole(said: argparse.Namespace) -> None:
     if useless:
         raise SettingError(
             f"with --aligned no face is looked for, so {', '.join(useless)} would change nothing; leave them out"
+        )
+
+
+def _check_tracked(said: argparse.Namespace, plan: Plan) -> None:
+    """Raise `SettingError` for arguments that say nothing where there is neither a clip nor a film."""
+    useless = [flag_of(option) for option in said_of(said, TrackSettings)]
+    if useless and not said.clip and not any(job.film for job in plan.jobs):
+        raise SettingError(
+            f"{', '.join(useless)} say how a clip's faces are followed; give --clip too, or leave them out"
         )
 
 
@@ -290,21 +319,21 @@ def _found(
     model: GPENModel,
     mask: Tensor | None,
     settings: dict[type[Settings], Any],
-    fetching: dict[str, Any],
+    detector: Detector,
+    parser: Parser | None,
 ) -> Restore:
     """What restores the faces that are found in a picture."""
-    paste = settings[PasteSettings]
     restored = partial(
         restore,
         model,
-        detector=open_detector(getattr(said, "detector", "auto"), **fetching),
+        detector=detector,
         detect=settings[DetectSettings],
         select=settings[SelectSettings],
         track=settings[TrackSettings] if said.clip else None,
         restore=settings[RestoreSettings],
-        paste=paste,
+        paste=settings[PasteSettings],
         masks=Masks(inpaint=mask),
-        parser=open_parser(paste.mask, **fetching),
+        parser=parser,
     )
 
     def run(picture: Tensor) -> tuple[Tensor, Faces]:

@@ -1,7 +1,7 @@
 """Which pictures a run works on, and where each result goes."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -16,6 +16,8 @@ RECORD = ".gpen-record"
 """The folder of the record; see `record`."""
 EXTRAS = (".compare.jpg", ".faces")
 """What the names of things beside a result end with."""
+BESIDE = (EXTRAS[1], ".gpen-parts")
+"""What the names of folders end with that are no one's pictures: crops, and a film that is being made."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +28,17 @@ class Job:
     target: PurePath
     place: PurePath
     """of the target, below the output folder"""
+    film: bool = False
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What lies in a folder and is not restored."""
+    """What is not restored."""
 
     path: PurePath
     why: str
+    clashes: bool = False
+    """Whether that is for the name of its result; otherwise it is no picture at all."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ def plan_for(
     suffix: str = "",
     results: Iterable[Path] = (),
     suffixes: Sequence[str] = SUFFIXES,
+    films: Mapping[str, str] | None = None,
 ) -> Plan:
     """What to restore and where to; below a folder the pictures keep their places.
 
@@ -67,31 +73,39 @@ def plan_for(
         format: of the results, as the suffix of a file ("png"); by default that of each source.
         suffix: what the names of results get at their end, before the dot.
         results: of earlier runs, which are no sources where they lie in a folder of them.
-        suffixes: of files that can be restored.
+        suffixes: of pictures that can be restored.
+        films: what the names of films end with → what those of their results do; by default films are left out.
 
-    Raises `SettingError` where there is nothing to do, where a result would be written over a picture that was given,
-    or two results to one file.
+    What would be written over a file that was given, and files whose results would have one name, are left out: which
+    of them is meant only a person can say. Raises `SettingError` where nothing is left to do.
     """
+    films = films or {}
     ending = f".{format.lower().lstrip('.')}" if format else ""
     if ending and ending not in suffixes:
         raise SettingError.unknown("format", format, [known.lstrip(".") for known in SUFFIXES])
-    as_file = _is_file(inputs, output, suffixes)
+    as_file = _is_file(inputs, output, suffixes, films)
     earlier = {path.resolve() for path in results}
     jobs: list[Job] = []
     left_out: list[LeftOut] = []
-    for source, place in _found(inputs, output, earlier, suffixes, left_out):
-        named = place.with_name(f"{place.stem}{suffix}{ending or place.suffix}")
-        jobs.append(Job(source, output, Path(output.name)) if as_file else Job(source, output / named, named))
+    for source, place in _found(inputs, output, earlier, (*suffixes, *films), left_out):
+        film = films.get(place.suffix.lower())
+        # The name stays as it is where its ending does, capitals included.
+        own = place.suffix if film in (None, place.suffix.lower()) else film
+        named = place.with_name(f"{place.stem}{suffix}{own if film else ending or own}")
+        target, below = (output, Path(output.name)) if as_file else (output / named, named)
+        jobs.append(Job(source, target, below, film is not None))
     if not jobs:
         raise SettingError("there is nothing to restore: all pictures lie in the --output folder, from an earlier run")
-    _check(jobs)
-    return Plan(None if as_file else output, tuple(jobs), tuple(left_out))
+    folded: dict[Path, bool] = {}
+    kept = _without_clashes(jobs, lambda path: _identity(Path(path)), lambda path: _name(Path(path), folded), left_out)
+    return Plan(None if as_file else output, kept, tuple(left_out))
 
 
 def plan_at(inputs: Sequence[str], output: str, *, format: str = "", suffix: str = "") -> Plan:
     """What to restore where inputs and output are folders at addresses like s3://bucket/folder, or of this machine.
 
-    Raises `SettingError` where there is nothing to do, where a place cannot be opened, or two results have one name.
+    Names that clash are left out, as by `plan_for`. Raises `SettingError` where there is nothing to do, and where a
+    place cannot be opened.
     """
     targets, root = store_of(output)
     jobs: list[Job] = []
@@ -115,12 +129,8 @@ def plan_at(inputs: Sequence[str], output: str, *, format: str = "", suffix: str
         raise SettingError(
             f"there is no picture in {', '.join(inputs)}; expected files that end in {', '.join(SUFFIXES)}"
         )
-    taken: dict[PurePath, PurePath] = {}
-    originals = {job.source for job in jobs}
-    for job in jobs:
-        if (other := taken.setdefault(job.target, job.source)) != job.source or job.target in originals:
-            raise SettingError(f"{job.target} would be overwritten, by {other}; choose another --output or two runs")
-    return Plan(root, tuple(jobs), tuple(left_out), sources, targets)
+    kept = _without_clashes(jobs, lambda path: path, str, left_out)
+    return Plan(root, kept, tuple(left_out), sources, targets)
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -141,14 +151,15 @@ def listed(inputs: Sequence[str], lines: Iterable[str]) -> list[Path]:
     return found
 
 
-def _is_file(inputs: Sequence[Path], output: Path, suffixes: Sequence[str]) -> bool:
-    """Whether the output is meant as the one file for the one picture, and not as a folder."""
+def _is_file(inputs: Sequence[Path], output: Path, suffixes: Sequence[str], films: Mapping[str, str]) -> bool:
+    """Whether the output is meant as the one file for the one picture or film, and not as a folder."""
     if output.is_dir() or not output.suffix:
         return False
     single = len(inputs) == 1 and not inputs[0].is_dir()
-    known = output.suffix.lower() in suffixes
+    results = sorted(set(films.values())) if single and inputs[0].suffix.lower() in films else suffixes
+    known = output.suffix.lower() in ((*suffixes, *films.values()), results)[single]
     if single and not known:
-        raise SettingError(f"{output} cannot be written; expected a folder or a file in {', '.join(suffixes)}")
+        raise SettingError(f"{output} cannot be written; expected a folder or a file in {', '.join(results)}")
     if known and not single:
         raise SettingError(f"{output} looks like a picture, but several are to be written; give a folder as --output")
     return single
@@ -180,27 +191,55 @@ def _found(
 def _files(folder: Path) -> Iterator[Path]:
     """The files below a folder, but for those of the system and those that lie beside results."""
     for where, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".gpen-") and not name.endswith(EXTRAS[1])]
+        folders[:] = [name for name in folders if not name.startswith(".gpen-") and not name.endswith(BESIDE)]
         for name in names:
             if not name.startswith(OF_THE_SYSTEM) and not name.endswith(EXTRAS[0]):
                 yield Path(where, name)
 
 
-def _check(jobs: Sequence[Job]) -> None:
-    """Raise `SettingError` where a result would take the place of a source, or of another result."""
-    originals = {_identity(Path(job.source)) for job in jobs}
-    folded: dict[Path, bool] = {}
-    sources: dict[str, PurePath] = {}
-    for job in jobs:
-        target = Path(job.target)
-        if _identity(target) in originals:  # by another name as well: a link, or other capitals
-            raise SettingError(f"{job.target} would be overwritten; choose another --output")
-        folder = target.parent
-        if folder not in folded:
-            folded[folder] = _ignores_case(folder)
-        key = str(target.resolve())
-        if (other := sources.setdefault(key.casefold() if folded[folder] else key, job.source)) != job.source:
-            raise SettingError(f"{other} and {job.source} would both become {job.target}; restore them in two runs")
+def _without_clashes(
+    jobs: Sequence[Job],
+    identity: Callable[[PurePath], Hashable],
+    name: Callable[[PurePath], str],
+    left_out: list[LeftOut],
+) -> tuple[Job, ...]:
+    """The jobs whose results take the place of no source and of no other result; the others are added to `left_out`.
+
+    Args:
+        identity: what tells a file from all others.
+        name: what tells a target from all others.
+
+    Raises `SettingError` where no job is left.
+    """
+    originals = {identity(job.source) for job in jobs}
+    names = [name(job.target) for job in jobs]
+    claims: dict[str, dict[PurePath, None]] = {}
+    for job, named in zip(jobs, names, strict=True):
+        claims.setdefault(named, {})[job.source] = None
+    kept: list[Job] = []
+    clashes: list[LeftOut] = []
+    for job, named in zip(jobs, names, strict=True):
+        others = [str(source) for source in claims[named] if source != job.source]
+        if identity(job.target) in originals:  # by another name as well: a link, or other capitals
+            clashes.append(LeftOut(job.source, f"{job.target} would be overwritten; choose another --output", True))
+        elif others:
+            why = f"{job.source} and {', '.join(others)} would both become {job.target}; restore them in two runs"
+            clashes.append(LeftOut(job.source, why, True))
+        else:
+            kept.append(job)
+    if not kept:
+        raise SettingError(clashes[0].why)
+    left_out += clashes
+    return tuple(kept)
+
+
+def _name(target: Path, folded: dict[Path, bool]) -> str:
+    """What tells a target from all others; `folded` keeps which folders do not tell A from a."""
+    folder = target.parent
+    if folder not in folded:
+        folded[folder] = _ignores_case(folder)
+    key = str(target.resolve())
+    return key.casefold() if folded[folder] else key
 
 
 def _identity(path: Path) -> tuple[int, int] | str:

@@ -13,7 +13,7 @@ from ..errors import SettingError
 from ..image.files import write_file
 from ..version import __version__
 from .plan import LeftOut
-from .run import FAILED, Result
+from .result import FAILED, Result
 
 FORMATS = (".json", ".csv")
 COLUMNS = ("source", "target", "kind", "why", "lost", "seconds")

@@ -1,7 +1,5 @@
 """Restoring the pictures of a plan one by one. None of them can end the run."""
 
-import errno
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,19 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import GPENError, PictureError, SettingError, is_out_of_memory
+from ..errors import PictureError
 from ..faces.face import Face, Faces
 from ..faces.report import describe
 from ..image.files import PictureFile, file_of, picture_in
 from ..image.formats.metadata import Carried
 from ..image.picture import resized
+from .films import Films, restored_film
 from .plan import Job, Plan
 from .record import Entry, Record, fingerprint
+from .result import FAILED, RESTORED, UNCHANGED, Result, disk_is_full, failure, skipped, told_of
 from .store import Store
-
-log = logging.getLogger(__name__)
-
-RESTORED, UNCHANGED, SKIPPED, FAILED = "restored", "unchanged", "skipped", "failed"
 
 Restore = Callable[[Tensor], tuple[Tensor, Faces | None]]
 """A picture (1, H, W, 3) → the restored one and its faces; None where it was taken whole."""
@@ -48,34 +44,6 @@ class FolderSettings:
         return ("compare",) * self.compare + ("crops",) * self.save_crops
 
 
-@dataclass(frozen=True)
-class Result:
-    """What became of one picture."""
-
-    job: Job
-    kind: str
-    """`RESTORED`, `UNCHANGED` (copied byte for byte), `SKIPPED` (done by an earlier run) or `FAILED`"""
-    why: str = ""
-    """of a failure"""
-    faces: tuple[Mapping[str, Any], ...] = ()
-    """see `told_of`"""
-    report: str = ""
-    """the same for people; see `describe`"""
-    lost: tuple[str, ...] = ()
-    """what the source carried and the result does not, in words"""
-    seconds: float = 0.0
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """What a report says of it, and the record keeps."""
-        return {
-            "kind": self.kind,
-            "faces": list(self.faces),
-            "lost": list(self.lost),
-            "seconds": round(self.seconds, 3),
-        }
-
-
 @dataclass(frozen=True, eq=False)
 class Done:
     """The files that one picture becomes, before they are written."""
@@ -92,8 +60,9 @@ def run(
     how: FolderSettings | None = None,
     *,
     overwrite: bool = False,
+    films: Films | None = None,
 ) -> Iterator[Result]:
-    """Restore the pictures of a plan one by one, and tell of each what became of it.
+    """Restore the pictures and films of a plan one by one, and tell of each what became of it.
 
     What an earlier run has done with the same settings, and is whole and of the source as it is now, is skipped. A
     picture that fails is told of, and the next one is taken. Stopped anywhere, the next run goes on from there.
@@ -102,24 +71,46 @@ def run(
         restore: what restores a picture.
         settings: all that the result depends on, in values that JSON knows.
         overwrite: do everything again.
+        films: what restores the films of a plan that has some.
 
     Raises `SettingError` for what would fail for every picture alike, `PictureError` for a full disk.
     """
     how, record = how or FolderSettings(), Record(plan.root, plan.targets)
-    settings_print = settings_of(settings, how)
-    for job in plan.jobs:
-        earlier = None if overwrite else record.whole(job, plan.sources, settings_print, how.extras)
-        if earlier:
+    for job, made_with, earlier in _known(plan, record, settings, how, films and films.settings):
+        if earlier and not overwrite:
             yield skipped(job, earlier)
+        elif job.film and films:
+            yield restored_film(job, films, record, made_with)
         else:
-            yield restored(job, restore, plan.sources, record, how, settings_print)
+            yield restored(job, restore, plan.sources, record, how, made_with)
     record.tidy()
 
 
-def remaining(plan: Plan, settings: Mapping[str, Any], how: FolderSettings, *, overwrite: bool) -> list[Job]:
-    """The jobs that `run` would do and not skip."""
-    record, settings_print = Record(plan.root, plan.targets), settings_of(settings, how)
-    return [job for job in plan.jobs if overwrite or not record.whole(job, plan.sources, settings_print, how.extras)]
+def remaining(
+    plan: Plan,
+    settings: Mapping[str, Any],
+    how: FolderSettings,
+    *,
+    overwrite: bool,
+    of_films: Mapping[str, Any] | None = None,
+) -> list[Job]:
+    """The jobs that `run` would do and not skip; `of_films` is `Films.settings`."""
+    known = _known(plan, Record(plan.root, plan.targets), settings, how, of_films)
+    return [job for job, _, earlier in known if overwrite or not earlier]
+
+
+def _known(
+    plan: Plan,
+    record: Record,
+    settings: Mapping[str, Any],
+    how: FolderSettings,
+    of_films: Mapping[str, Any] | None,
+) -> Iterator[tuple[Job, str, Entry | None]]:
+    """Each job, what its result is made with, and what the record knows of it."""
+    pictures, films = settings_of(settings, how), fingerprint({**settings, **(of_films or {})})
+    for job in plan.jobs:
+        made_with, extras = (films, ()) if job.film else (pictures, how.extras)
+        yield job, made_with, record.whole(job, plan.sources, made_with, extras)
 
 
 def settings_of(settings: Mapping[str, Any], how: FolderSettings) -> str:
@@ -147,33 +138,6 @@ def restore_one(job: Job, data: bytes, restore: Restore, how: FolderSettings) ->
     )
 
 
-def failure(error: Exception) -> str:
-    """Why a picture failed, in one line. Raises the error where it would be the same for every picture."""
-    if isinstance(error, SettingError):
-        raise error
-    if _disk_is_full(error):
-        raise PictureError(f"{error}. Free some space and run again: it goes on from here.") from error
-    if isinstance(error, GPENError):
-        return " ".join(str(error).split())
-    if is_out_of_memory(error):
-        return "there is not enough memory for it; try it alone with --memory low, or make it smaller"
-    log.debug("unexpected", exc_info=error)
-    return f"something unexpected happened ({type(error).__name__}: {' '.join(str(error).split())})"
-
-
-def told_of(face: Face, frame: int = 0) -> dict[str, Any]:
-    """A face in values that JSON knows."""
-    return {
-        "frame": frame,
-        "number": face.number,
-        "box": [round(float(side), 2) for side in face.box],
-        "score": round(float(face.score), 4),
-        "sharpness": None if face.sharpness is None else round(float(face.sharpness), 1),
-        "outcome": face.outcome.kind,
-        "why": face.outcome.why,
-    }
-
-
 def entry_of(done: Done, source: tuple[int, int], settings: str, extras: tuple[str, ...], run: str = "") -> Entry:
     """What the record keeps of a result; `source` is its size and time."""
     job = done.result.job
@@ -199,7 +163,7 @@ def restored(
         for path, data in done.files.items():
             record.store.write(path, data)
     except Exception as error:
-        if isinstance(error, OSError) and not _disk_is_full(error):
+        if isinstance(error, OSError) and not disk_is_full(error):
             error = PictureError(f"{job.source} cannot be opened: {error.strerror}")
         why = failure(error)
     else:
@@ -208,12 +172,6 @@ def restored(
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # the next one may fit, once what is left of this one is gone
     return Result(job, FAILED, why)
-
-
-def skipped(job: Job, entry: Entry) -> Result:
-    """The result of a job that was done before."""
-    told = entry.told
-    return Result(job, SKIPPED, "", tuple(told.get("faces", ())), "", tuple(told.get("lost", ())))
 
 
 def _report(found: list[Faces | None]) -> str:
@@ -257,11 +215,3 @@ def _with_profile_alone(picture: PictureFile) -> PictureFile:
     carried = Carried(icc=picture.carried[0].icc)
     frame = np.zeros((1, 1, 1 if picture.grey else 3), np.uint8)
     return replace(picture, frames=(frame,), carried=(carried,), how={}, lost=())
-
-
-def _disk_is_full(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        error = error.__cause__
-    return False

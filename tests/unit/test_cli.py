@@ -1,5 +1,6 @@
 """The command line, as a person runs it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from skimage import data
 
 from gpen.cli import main
+from gpen.faces import detectors
 from gpen.model.checkpoint import read_checkpoint
 from tests.support import films
 from tests.support.photograph import read_rgb
@@ -203,5 +205,34 @@ def test_a_film_is_restored_from_file_to_file(tmp_path: Path, capsys: pytest.Cap
     assert "out.mp4: 3 frames, " in capsys.readouterr().out
     with av.open(str(tmp_path / "out.mp4")) as film:
         assert sum(1 for _ in film.decode(video=0)) == 3
-    assert main(["restore", str(source), str(source), "--output", str(tmp_path / "folder")]) == 2
-    assert "films are restored one by one" in capsys.readouterr().err
+    for flag in (["--aligned"], ["--clip"]):
+        assert main(["restore", str(source), "--output", str(tmp_path / "folder"), *flag]) == 2
+        assert f"{flag[0]} is for pictures only" in capsys.readouterr().err
+
+
+def test_films_of_a_folder_are_restored_with_its_pictures(
+    head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("av")
+    films.write_film(head.parent / "clip.mp4", films.shaken(3), sound=None)
+    (head.parent / "broken.mov").write_text("no film", encoding="utf-8")
+    command = ["restore", str(head.parent), "--output", str(tmp_path / "out"), "--smoothing", "0"]
+    report = tmp_path / "report.json"
+    assert main([*command, "--report", str(report)]) == 1
+    said = capsys.readouterr()
+    assert "clip.mp4: 3 frames, " in said.out and "broken.mov cannot be opened as a film" in said.err
+    assert len(films.decoded(tmp_path / "out" / "clip.mp4")) == 3 and (tmp_path / "out" / "head.png").is_file()
+    told = {Path(one["source"]).name: one["kind"] for one in json.loads(report.read_text("utf-8"))["pictures"]}
+    assert told == {"head.png": "restored", "clip.mp4": "restored", "broken.mov": "failed"}
+    assert main([*command, "--dry-run"]) == 0
+    assert "1 to restore, 2 done before" in capsys.readouterr().out
+    assert not list((tmp_path / "out").glob(".*parts")), "what was begun is still there"
+
+
+def test_a_detector_is_opened_once(head: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    known = detectors.open_detector
+    monkeypatch.setattr(detectors, "open_detector", lambda name, *rest: opened.append(name) or known(name, *rest))
+    films.write_film(head.parent / "clip.mp4", films.shaken(2), sound=None)
+    assert main(["restore", str(head.parent), "--output", str(tmp_path / "out"), "--detector", "mtcnn"]) == 0
+    assert opened == ["mtcnn"]

@@ -16,7 +16,8 @@ from gpen.cluster import ClusterSettings, gpu_share, run_on_cluster
 from gpen.errors import SettingError
 from gpen.folder.plan import plan_at, plan_for
 from gpen.folder.record import FOLDER, entry_from
-from gpen.folder.run import FAILED, RESTORED, SKIPPED, run
+from gpen.folder.result import FAILED, RESTORED, SKIPPED
+from gpen.folder.run import run
 
 SETTINGS = {"model": "none"}
 TWO = ClusterSettings(workers=2)

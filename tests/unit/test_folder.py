@@ -17,10 +17,12 @@ from torch import Tensor
 
 from gpen.errors import OutOfMemory, PictureError, SettingError
 from gpen.faces.face import Crop, Face, Faces, Outcome
+from gpen.folder.films import Films
 from gpen.folder.plan import listed, plan_for
 from gpen.folder.record import FOLDER, Record
 from gpen.folder.report import write_report
-from gpen.folder.run import FAILED, RESTORED, SKIPPED, UNCHANGED, FolderSettings, remaining, run
+from gpen.folder.result import FAILED, RESTORED, SKIPPED, UNCHANGED
+from gpen.folder.run import FolderSettings, remaining, run
 from gpen.image.files import read_picture
 
 SETTINGS = {"model": "none"}
@@ -221,6 +223,61 @@ def test_names_that_differ_in_capitals(folder: Path, tmp_path: Path, monkeypatch
     monkeypatch.setattr("gpen.folder.plan._ignores_case", lambda path: True)
     with pytest.raises(SettingError, match="would both become"):
         plan_for(given, tmp_path / "out")
+
+
+def test_names_that_clash_are_left_out_and_the_others_done(folder: Path, tmp_path: Path) -> None:
+    (folder / "01.bmp").write_bytes(b"")
+    (tmp_path / "out").mkdir()
+    os.link(folder / "02.webp", tmp_path / "out" / "02.png")
+    plan = plan_for([folder], tmp_path / "out", format="png")
+    clashes = {one.path.name: one.why for one in plan.left_out if one.clashes}
+    assert set(clashes) == {"01.bmp", "01.jpg", "02.webp"} and len(plan.jobs) == 10
+    assert "01.jpg" in clashes["01.bmp"] and "would both become" in clashes["01.bmp"]
+    assert "would be overwritten" in clashes["02.webp"]
+    before = (folder / "02.webp").read_bytes()
+    assert kinds(run(plan, invert, SETTINGS)) == [RESTORED] * 10
+    assert (folder / "02.webp").read_bytes() == before and not (tmp_path / "out" / "01.png").exists()
+
+
+class Filmed:
+    """Stands for a film that was restored: one face in two frames of three, followed."""
+
+    frames, notes = 3, ("its rotation is not written",)
+    faces = Faces(tuple(Face(i, (1, 2, 9, 10), np.zeros((5, 2)), 0.9, 1, track=4) for i in (1, 2)), 20, 20, 3)
+
+
+def test_films_of_a_folder_are_done_and_written_down(folder: Path, tmp_path: Path) -> None:
+    for name in ("deep/a.mp4", "b.AVI", "c.mp4"):
+        (folder / name).write_bytes(b"film")
+    asked: list[str] = []
+
+    def restore(source: Path, target: Path) -> Filmed:
+        asked.append(source.name)
+        if source.name == "c.mp4":
+            raise SettingError("it cannot hold the sound")
+        target.write_bytes(source.read_bytes() * 2)
+        return Filmed()
+
+    def done(crf: int) -> list:
+        plan = plan_for([folder], tmp_path / "out", format="png", films={".mp4": ".mp4", ".avi": ".mkv"})
+        return [one for one in run(plan, invert, SETTINGS, films=Films(restore, {"crf": crf})) if one.job.film]
+
+    first = {one.job.place.as_posix(): one for one in done(17)}
+    assert {place: one.kind for place, one in first.items()} == {
+        "deep/a.mp4": RESTORED, "b.mkv": RESTORED, "c.mp4": FAILED}  # fmt: skip
+    assert "sound" in first["c.mp4"].why and first["b.mkv"].lost == Filmed.notes
+    (face,) = first["b.mkv"].faces
+    assert (face["frame"], face["outcome"], face["why"]) == (1, "restored", "in 2 frames")
+    assert first["b.mkv"].report.startswith("3 frames, 2 faces found in 1 track")
+    assert (tmp_path / "out" / "b.mkv").read_bytes() == b"filmfilm"
+    assert kinds(done(17)) == [SKIPPED, FAILED, SKIPPED] and asked == ["b.AVI", "c.mp4", "a.mp4", "c.mp4"]
+    assert kinds(done(20)) == [RESTORED, FAILED, RESTORED], "with another quality they are other films"
+    # Alone it is the settings that are wrong.
+    plan = plan_for([folder / "c.mp4"], tmp_path / "one.mp4", films={".mp4": ".mp4"})
+    with pytest.raises(SettingError, match="sound"):
+        list(run(plan, invert, SETTINGS, films=Films(restore, {})))
+    with pytest.raises(SettingError, match=r"expected a folder or a file in \.mp4"):
+        plan_for([folder / "c.mp4"], tmp_path / "one.png", films={".mp4": ".mp4"})
 
 
 def test_what_cannot_be_done_is_named(folder: Path, tmp_path: Path) -> None:
