@@ -11,34 +11,41 @@ faces = gpen.restore_faces(model, picture, faces)
 pasted = gpen.paste_faces(picture, faces)          # .image (B, H, W, 3), .mask (B, H, W)
 """
 
-from .by_name import detect_faces, load_model, open_detector, open_parser
-from .errors import (
-    CheckpointError,
-    DetectorError,
-    DownloadError,
-    GPENError,
-    OutOfMemory,
-    PictureError,
-    SettingError,
-    VideoError,
-)
-from .faces.crops import face_crops, replace_crops
-from .faces.face import Crop, Face, Faces, Outcome
-from .faces.landmarks import faces_from_landmarks
-from .faces.passes import DetectSettings
-from .faces.select import Selection, SelectSettings, select_faces
-from .faces.track import TrackSettings, track_faces
-from .image.files import PictureFile, read_picture, write_picture
-from .image.lens import correct_lens
-from .paste.compose import paste_faces
-from .paste.settings import PasteSettings
-from .pipeline import Masks, restore
-from .restore.faces import restore_faces
-from .restore.plan import RestoreSettings
-from .restore.tiles import restore_tiled
-from .restore.whole import restore_aligned
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
 from .version import __version__
-from .video.restore import RestoredVideo, restore_video
+
+if TYPE_CHECKING:
+    from .by_name import detect_faces, load_model, open_detector, open_parser
+    from .errors import (
+        CheckpointError,
+        DetectorError,
+        DownloadError,
+        GPENError,
+        OutOfMemory,
+        PictureError,
+        SettingError,
+        VideoError,
+    )
+    from .faces.crops import face_crops, replace_crops
+    from .faces.face import Crop, Face, Faces, Outcome
+    from .faces.landmarks import faces_from_landmarks
+    from .faces.passes import DetectSettings
+    from .faces.select import Selection, SelectSettings, select_faces
+    from .faces.track import TrackSettings, track_faces
+    from .image.files import PictureFile, read_picture, write_picture
+    from .image.lens import correct_lens
+    from .paste.compose import paste_faces
+    from .paste.settings import PasteSettings
+    from .pipeline import Masks, restore
+    from .restore.faces import restore_faces
+    from .restore.plan import RestoreSettings
+    from .restore.tiles import restore_tiled
+    from .restore.whole import restore_aligned
+    from .video.restore import RestoredVideo, restore_video
 
 __all__ = [
     "CheckpointError",
@@ -82,3 +89,52 @@ __all__ = [
     "track_faces",
     "write_picture",
 ]
+
+_PLACES = {
+    "by_name": "detect_faces load_model open_detector open_parser",
+    "errors": "CheckpointError DetectorError DownloadError GPENError OutOfMemory PictureError SettingError VideoError",
+    "faces.crops": "face_crops replace_crops",
+    "faces.face": "Crop Face Faces Outcome",
+    "faces.landmarks": "faces_from_landmarks",
+    "faces.passes": "DetectSettings",
+    "faces.select": "Selection SelectSettings select_faces",
+    "faces.track": "TrackSettings track_faces",
+    "image.files": "PictureFile read_picture write_picture",
+    "image.lens": "correct_lens",
+    "paste.compose": "paste_faces",
+    "paste.settings": "PasteSettings",
+    "pipeline": "Masks restore",
+    "restore.faces": "restore_faces",
+    "restore.plan": "RestoreSettings",
+    "restore.tiles": "restore_tiled",
+    "restore.whole": "restore_aligned",
+    "video.restore": "RestoredVideo restore_video",
+}
+"""Where each name is from. It is imported when it is asked for, so that what needs no PyTorch does not wait for it."""
+_PLACE_OF = {name: place for place, names in _PLACES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f".{_PLACE_OF[name]}", __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Library(ModuleType):
+    """`restore` is what this module calls so; the folder of that name would take its place when it is imported."""
+
+    @property
+    def restore(self) -> Any:
+        return __getattr__("restore")
+
+    @restore.setter
+    def restore(self, _: object) -> None: ...
+
+
+sys.modules[__name__].__class__ = _Library

@@ -2,16 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from ..model.tasks import TASKS
 from ..weights.convert import convert
 from .report import OK
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    command = commands.add_parser("convert", help="write a checkpoint as .safetensors that says what it is")
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments."""
     command.set_defaults(run=run)
     command.add_argument("source", metavar="IN", type=Path)
     command.add_argument("target", metavar="OUT.safetensors", type=Path)

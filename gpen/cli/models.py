@@ -1,7 +1,6 @@
 """`gpen models`: the released models and which are on disk."""
 
 import argparse
-from typing import Any
 
 from ..weights.catalogue import RELEASES
 from ..weights.locate import default_folders, find
@@ -11,9 +10,8 @@ HEADER = ("NAME", "TASK", "SIZE", "WHERE", "TERMS")
 PREVIEW = ("preview", "restoration", "256", "in the package", "MIT licence; a small model for trying things out")
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    command = commands.add_parser("models", help="list the released models and which are on disk")
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments."""
     command.set_defaults(run=run)
 
 

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -15,9 +14,8 @@ from ..prune.file import prune_file
 from .report import OK, bar
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    command = commands.add_parser("prune", help="write a checkpoint without the channels that matter least")
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments."""
     command.set_defaults(run=run)
     command.add_argument("source", metavar="IN", type=Path)
     command.add_argument("target", metavar="OUT.safetensors", type=Path)

@@ -57,9 +57,8 @@ MOST_NAMED = 10
 """Files that are named on one line."""
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    command = commands.add_parser("restore", help="restore the faces in pictures and films")
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments."""
     command.set_defaults(run=run)
     command.add_argument(
         "inputs", metavar="IN", nargs="+", help="pictures, films and folders of them; - reads a list, one on each line"

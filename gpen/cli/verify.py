@@ -1,7 +1,6 @@
 """`gpen verify`: whether model files are sound."""
 
 import argparse
-from typing import Any
 
 from ..restorers.verify import verify_model
 from ..weights.catalogue import PREVIEW, RELEASES
@@ -9,11 +8,8 @@ from ..weights.locate import find
 from .report import OK, SOME_FAILED
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    command = commands.add_parser(
-        "verify", help="check GPEN files: structure, numbers, record, and a face compared with what the first look gave"
-    )
+def add(command: argparse.ArgumentParser) -> None:
+    """Add its arguments."""
     command.set_defaults(run=run)
     command.add_argument("files", metavar="FILE", nargs="*", help="paths or names (default: all released on disk)")
 

@@ -134,7 +134,8 @@ def _job(film: Film, model: GPENModel, detector: Detector, settings: list[str], 
 def identity(model: GPENModel) -> list[str]:
     """What tells a model from all others, also from one of the same name: a look at each of its weights is enough."""
     digest = hashlib.sha256()
-    for name, weight in model.network.state_dict().items():
+    network = getattr(model, "network", None)  # what runs elsewhere than in PyTorch has none
+    for name, weight in network.state_dict().items() if network is not None else ():
         few = weight.flatten()[:4].float().cpu().numpy()
         digest.update(f"{name} {list(weight.shape)}".encode() + few.tobytes())
     return [model.name, str(model.size), str(model.dtype), model.task.name, digest.hexdigest()[:16]]

@@ -236,3 +236,51 @@ def test_a_detector_is_opened_once(head: Path, tmp_path: Path, monkeypatch: pyte
     films.write_film(head.parent / "clip.mp4", films.shaken(2), sound=None)
     assert main(["restore", str(head.parent), "--output", str(tmp_path / "out"), "--detector", "mtcnn"]) == 0
     assert opened == ["mtcnn"]
+
+
+def asked(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """What a Python of its own says, which has imported nothing yet."""
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, check=False, env={**os.environ, **environment}
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["nonsense"]])
+def test_starts_without_pytorch(arguments: list[str]) -> None:
+    done = asked("-X", "importtime", "-m", "gpen", *arguments)
+    imported = {line.rpartition(b"|")[2].strip() for line in done.stderr.splitlines()}
+    assert b"gpen.cli" in imported and not imported & {b"torch", b"numpy", b"cv2"}
+    assert b"restore" in done.stdout + done.stderr or b"gpen " in done.stdout
+
+
+def test_every_name_of_the_library_is_there_when_it_is_asked_for() -> None:
+    script = """
+import gpen.restore.plan, gpen
+from gpen import restore
+assert callable(restore) and gpen.restore is restore, "the folder of that name took its place"
+assert set(gpen.__all__) <= set(dir(gpen)) and set(gpen.__all__) - {"__version__"} == set(gpen._PLACE_OF)
+assert all(getattr(gpen, name) is not None for name in gpen.__all__)
+assert not hasattr(gpen, "nonsense")
+"""
+    done = asked("-c", script)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="argcomplete answers shells of Unix by a file descriptor")
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("gpen re", {"restore"}), ("gpen restore --over", {"--overwrite"}), ("gpen restore --mask ", {"oval", "box"})],
+)
+def test_shell_completes(typed: str, expected: set[str], tmp_path: Path) -> None:
+    pytest.importorskip("argcomplete")
+    answer = tmp_path / "answer"
+    asked(
+        "-m",
+        "gpen",
+        _ARGCOMPLETE="1",
+        _ARGCOMPLETE_STDOUT_FILENAME=str(answer),
+        _ARGCOMPLETE_IFS="\n",
+        COMP_LINE=typed,
+        COMP_POINT=str(len(typed)),
+    )
+    assert expected <= {word.strip() for word in answer.read_text("utf-8").split("\n")}
