@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import advice_on_out_of_memory
-from ..image.cuts import Changes, scene_cuts
+from ..image.cuts import Change, Changes, flashes, scene_cuts
 from ..image.picture import as_rgb, to_uint8
 from ..options import settled
 from ..progress import Progress
@@ -47,7 +47,7 @@ def find_faces(
     frames, height, width, _ = picture.shape
     given = None if boxes is None else read_boxes(boxes, frames, width, height)
     faces: list[Face] = []
-    thumbs, differ = Changes(), list[float]()
+    thumbs, differ = Changes(), list[Change]()
     # Asked once: it may bring a network to its device to know.
     at_once = detector.at_once
     for first in range(0, frames, at_once):
@@ -69,4 +69,4 @@ def find_faces(
             ]
             if on_progress:
                 on_progress(frame + 1, frames)
-    return Faces(tuple(faces), width, height, frames, scene_cuts(differ))
+    return Faces(tuple(faces), width, height, frames, scene_cuts(differ), flashes(differ))

@@ -140,6 +140,8 @@ class Faces:
     """How many pictures the batch had, those without a face counted."""
     cuts: tuple[int, ...] = ()
     """Pictures with which a new scene begins, were the batch the frames of a clip."""
+    flashes: tuple[int, ...] = ()
+    """Pictures that are of no scene, were it one: a flash, a dropped frame. What is seen before one is seen after."""
 
     def __post_init__(self) -> None:
         if all(face.number for face in self.faces):

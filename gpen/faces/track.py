@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -76,7 +76,8 @@ def track_faces(faces: Faces, settings: TrackSettings | None = None, **changes: 
         settings: how calm they become, what is filled in and what is left out.
         **changes: single settings by name, as in `track_faces(faces, smoothing=0.8)`.
 
-    A scene cut, as `find_faces` tells it, ends all tracks. A face that goes behind another is gone until it is found.
+    A scene cut, as `find_faces` tells it, ends all tracks. A face that goes behind another is gone until it is found,
+    and so it is in a flash or a dropped frame.
 
     Returns them frame by frame, each with the number of its `track`. Raises `SettingError` for a setting that
     cannot be.
@@ -87,7 +88,7 @@ def track_faces(faces: Faces, settings: TrackSettings | None = None, **changes: 
     found = _boxes_by_frame(tracks)
     neighbours = round(settings.smoothing * MOST_NEIGHBOURS)
     for number, track in enumerate(tracks, 1):
-        for run in _runs(_seen(track, found)):
+        for run in _runs(_seen(track, found, faces.flashes)):
             comes, goes = (_on_its_own(faces, frame) for frame in (run[0].frame, run[-1].frame + 1))
             weights = _fades(len(run), settings.fade, comes, goes)
             done += [
@@ -105,9 +106,9 @@ def count_tracks(faces: Faces) -> int:
 def _on_its_own(faces: Faces, frame: int) -> bool:
     """Whether what is seen from this frame on, or was until it, came or went on its own.
 
-    At the ends of the clip and where the scene is cut, all comes and goes at once.
+    At the ends of the clip, where the scene is cut and in a flash, all comes and goes at once.
     """
-    return 0 < frame < faces.frames and frame not in faces.cuts
+    return 0 < frame < faces.frames and frame not in faces.cuts and not {frame - 1, frame} & set(faces.flashes)
 
 
 def _boxes_by_frame(tracks: list[list[Face]]) -> dict[int, list[Box]]:
@@ -169,10 +170,16 @@ def _cost(box: Box, landmarks: Points, face: Face) -> float:
     return 1 - shared / union + distance
 
 
-def _seen(track: list[Face], found: Mapping[int, list[Box]]) -> Iterator[Face]:
-    """A track without gaps but those in which its face is behind another; `found` are the boxes of each frame."""
+def _seen(track: list[Face], found: Mapping[int, list[Box]], flashes: Sequence[int]) -> Iterator[Face]:
+    """A track without gaps but those in which its face is behind another, or in a flash.
+
+    `found` are the boxes of each frame.
+    """
     own = {face.frame for face in track}
-    return (face for face in _filled(track) if face.frame in own or not _is_hidden(face, found.get(face.frame, [])))
+    for face in _filled(track):
+        gone = face.frame in flashes or _is_hidden(face, found.get(face.frame, []))
+        if face.frame in own or not gone:
+            yield face
 
 
 def _filled(track: list[Face]) -> Iterator[Face]:

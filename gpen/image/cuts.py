@@ -1,6 +1,7 @@
 """Where a clip cuts to another scene."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,28 +19,56 @@ TIMES_USUAL = 3.0
 AROUND = 2
 
 
+# A frame that stands between two that differ by less than this part of what it differs itself, as a flash or a dropped
+# frame that is black or white, is of no scene: it begins none and ends none.
+SAME_AROUND = 0.5
+
+
+class Change(NamedTuple):
+    """How much a frame differs from those before it, in grey levels; 0 where there are none."""
+
+    last: float
+    before_last: float
+
+
 class Changes:
-    """How much each frame of a clip differs from the one before; it keeps the last one as a thumb."""
+    """How much each frame of a clip differs from the two before; it keeps those as thumbs."""
 
     def __init__(self) -> None:
-        self._last: npt.NDArray[np.float32] | None = None
+        self._thumbs: tuple[npt.NDArray[np.float32], ...] = ()
 
-    def of(self, frame: npt.NDArray[np.uint8]) -> float:
-        """The change, in grey levels, that the next frame (H, W, 3) of 0..255 brings; 0 for the first."""
+    def of(self, frame: npt.NDArray[np.uint8]) -> Change:
+        """The change that the next frame (H, W, 3) of 0..255 brings."""
         step = max(1, min(frame.shape[:2]) // THINNED_TO)
         thinned = np.ascontiguousarray(frame[::step, ::step])
         thumb = cv2.resize(thinned, (THUMB_SIDE, THUMB_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-        change = 0.0 if self._last is None else float(np.abs(thumb - self._last).mean())
-        self._last = thumb
-        return change
+        changes = [float(np.abs(thumb - other).mean()) for other in self._thumbs]
+        self._thumbs = (thumb, *self._thumbs[:1])
+        return Change(*changes, *[0.0] * (2 - len(changes)))
 
 
-def scene_cuts(changes: Sequence[float]) -> tuple[int, ...]:
+def scene_cuts(changes: Sequence[Change]) -> tuple[int, ...]:
     """The first frames of all scenes but the first, of the `Changes` of all frames."""
-    return tuple(frame for frame in range(1, len(changes)) if _is_cut(changes, frame))
+    alone = set(flashes(changes))
+    beside = alone | {frame + 1 for frame in alone}
+    # The scene on both sides of a flash is one, so what counts across it is how far its neighbours differ.
+    steps = [change.before_last if frame - 1 in alone else change.last for frame, change in enumerate(changes)]
+    return tuple(
+        frame for frame in range(1, len(steps)) if frame not in beside and _is_cut(steps, frame, besides=alone)
+    )
 
 
-def _is_cut(changes: Sequence[float], frame: int) -> bool:
-    near = range(max(1, frame - AROUND), min(frame + AROUND + 1, len(changes)))
-    usual = float(np.mean([changes[other] for other in near if other != frame] or [0.0]))
-    return changes[frame] >= LEAST_CHANGE and changes[frame] >= TIMES_USUAL * usual
+def flashes(changes: Sequence[Change]) -> tuple[int, ...]:
+    """The frames that are of no scene: unlike the one before and the one after, which are alike."""
+    return tuple(
+        frame
+        for frame in range(1, len(changes) - 1)
+        if min(changes[frame].last, changes[frame + 1].last) >= LEAST_CHANGE
+        and changes[frame + 1].before_last < SAME_AROUND * min(changes[frame].last, changes[frame + 1].last)
+    )
+
+
+def _is_cut(steps: Sequence[float], frame: int, besides: Container[int]) -> bool:
+    near = range(max(1, frame - AROUND), min(frame + AROUND + 1, len(steps)))
+    usual = float(np.mean([steps[other] for other in near if other != frame and other not in besides] or [0.0]))
+    return steps[frame] >= LEAST_CHANGE and steps[frame] >= TIMES_USUAL * usual

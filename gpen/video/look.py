@@ -11,7 +11,7 @@ from ..faces.detect import find_faces
 from ..faces.detectors import Detector
 from ..faces.face import Faces
 from ..faces.passes import DetectSettings
-from ..image.cuts import Changes, scene_cuts
+from ..image.cuts import Changes, flashes, scene_cuts
 from ..progress import Progress
 from .parts import END, Parts, Seen, continued, read_seen
 from .pixels import to_pixels
@@ -49,8 +49,8 @@ def _seen_from(film: Film, detector: Detector, detect: DetectSettings | None, fi
         frames = list(islice(decoded, at_once))
         if not frames:
             return
-        if begin + len(frames) <= first - 1:
-            continue  # the last one that was seen before tells how much the next differs
+        if begin + len(frames) <= first - 2:
+            continue  # the last two that were seen before tell how much the next differs
         pixels = [to_pixels(frame) for frame in frames]
         differ = [changes.of(picture) for picture in pixels]
         if begin + len(frames) <= first:
@@ -65,4 +65,5 @@ def faces_of(film: Film, seen: Sequence[Seen]) -> Faces:
     """The faces of the whole film."""
     sides = (film.width, film.height) if film.rotation % 180 == 0 else (film.height, film.width)
     faces = [replace(face, frame=frame) for frame, one in enumerate(seen) for face in one.faces]
-    return Faces(tuple(faces), *sides, len(seen), scene_cuts([one.change for one in seen]))
+    changes = [one.change for one in seen]
+    return Faces(tuple(faces), *sides, len(seen), scene_cuts(changes), flashes(changes))

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..atomic_file import replacing
 from ..faces.face import Face
+from ..image.cuts import Change
 
 SEGMENT = 120
 """Frames of a segment: what is lost at most when the power goes."""
@@ -51,8 +52,8 @@ class Parts:
 class Seen:
     """What was seen in a frame."""
 
-    def __init__(self, pts: int, change: float, faces: list[Face]):
-        """`pts` is the frame's time stamp in ticks of the film, `change` how much it differs from the one before."""
+    def __init__(self, pts: int, change: Change, faces: list[Face]):
+        """`pts` is the frame's time stamp in ticks of the film, `change` how much it differs from those before."""
         self.pts, self.change, self.faces = pts, change, faces
 
     def to_line(self) -> str:
@@ -72,7 +73,7 @@ class Seen:
             Face(frame, tuple(one["box"]), np.asarray(one["landmarks"]), one["score"], sharpness=one["sharpness"])
             for one in told["faces"]
         ]
-        return cls(told["pts"], told["change"], faces)
+        return cls(told["pts"], Change(*told["change"]), faces)
 
 
 END = "end\n"

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import torch
 from skimage import data
 
 import gpen
 from benchmarks.flicker import still_clip
-from gpen.image.cuts import Changes, scene_cuts
+from gpen.image.cuts import Changes, flashes, scene_cuts
 from gpen.restore.averaging import averaged, window
 from tests.support.clips import clip_of, face_at
 from tests.support.detectors import Fixed
@@ -54,6 +55,26 @@ def test_scene_cuts_are_seen(shared: Path) -> None:
         noisy = np.clip(moved + rng.normal(brighter, 15, moved.shape), 0, 255).astype(np.uint8)
         seen.append(changes.of(noisy))
     assert scene_cuts(seen) == (12,)
+
+
+@pytest.mark.parametrize("level", [0, 255], ids=["black", "white"])
+def test_a_single_frame_of_nothing_ends_no_scene(shared: Path, level: int) -> None:
+    """A dropped frame or a flash in mid-scene; between two scenes, it begins and ends them."""
+    first, second = photograph(), np.ascontiguousarray(portrait(shared)[:220, :220])
+    nothing = np.full_like(first, level)
+    changes = Changes()
+    seen = [changes.of(x) for x in (*[first] * 5, nothing, *[first] * 4, *[second] * 2, nothing, *[second] * 5)]
+    assert scene_cuts(seen) == (10,) and flashes(seen) == (5, 12)
+    changes = Changes()
+    between = [changes.of(x) for x in (*[first] * 5, nothing, *[second] * 5)]
+    assert scene_cuts(between) == (5, 6) and not flashes(between)
+
+
+def test_a_face_is_the_same_after_a_flash() -> None:
+    """Nothing is filled into the frame of the flash, and nothing fades around it."""
+    tracked = gpen.track_faces(replace(clip_of([face_at(i, 100) for i in range(12) if i != 6], 12), flashes=(6,)))
+    assert [face.frame for face in tracked] == [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11]
+    assert {(face.track, face.weight) for face in tracked} == {(1, 1.0)}
 
 
 def test_detection_tells_the_cuts() -> None:
