@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import gpen
-from gpen.image.noise import luminance
+from gpen.image.luminance import luminance
 from gpen.restorers.gpen import GPENModel
 from tests.support.large_faces import jpeg
 from tests.support.photograph import shared_faces

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import torch
 
-from ..image.noise import luminance
+from ..image.luminance import luminance
+from ..image.noise import BLOCK, flat_level, noise_band
 from .alignment import Points, align, crop_face
 
 # Blur is measured upright in a crop of so many pixels at most, in which a face is 64 pixels wide: so large and small
@@ -25,7 +26,8 @@ FINE, COARSE = 0.5, 1.0
 SHARE_OF_EDGES = 0.05
 # Noise and blocks are measured in so many pixels of the picture on either side of the middle of the face at most.
 REACH = 80
-BLOCK = 8
+# Pores are not in so much of a face, its flattest.
+FLATTEST = 0.1
 # What takes a face from 100 to 50: an edge of this blur in widths of the face, which is that of a clean face blurred
 # by 1.4 % of it; noise with this deviation in its flattest tenth, white noise of 0.035 in all; and blocks that take
 # away so much of the finest waves, a JPEG of quality 50.
@@ -35,8 +37,6 @@ HALF_BLOCKS = 0.636
 # How steeply: half of such a damage is hardly seen, and hardly counts.
 STEEPNESS = 4
 
-# Immerkær, "Fast noise variance estimation" (1996): straight edges and shading do not excite it.
-NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
 # The three finest of the eight waves of which a JPEG makes each row of a block.
 FINEST_WAVES = np.array(
     [[np.cos((2 * x + 1) * u * np.pi / (2 * BLOCK)) / 2 for u in (5, 6, 7)] for x in range(BLOCK)], np.float32
@@ -53,7 +53,8 @@ def sharpness(picture: torch.Tensor, landmarks: Points) -> float:
     grey = _middle(picture, landmarks, size_in_picture)
     damages = [_blur(picture, landmarks, size_in_picture) / HALF_BLUR]
     if min(grey.shape) >= 2 * BLOCK:
-        damages += [_noise(grey) / HALF_NOISE, _blocks(grey) / HALF_BLOCKS]
+        noise = flat_level(noise_band(grey)[1:-1, 1:-1], part=FLATTEST)
+        damages += [noise / HALF_NOISE, _blocks(grey) / HALF_BLOCKS]
     return 100 / (1 + sum(damage**STEEPNESS for damage in damages))
 
 
@@ -89,16 +90,6 @@ def _middle(picture: torch.Tensor, landmarks: Points, size_in_picture: float) ->
     x, y = landmarks.mean(0).round().clip(-1e6, 1e6).astype(int).tolist()
     part = picture[max(0, y - reach) : max(0, y + reach), max(0, x - reach) : max(0, x + reach)]
     return luminance(part.detach().cpu().float().contiguous().numpy()) if part.numel() else np.zeros((0, 0), np.float32)
-
-
-def _noise(grey: np.ndarray) -> float:
-    """The deviation that even the flattest tenth of the face has; pores are not in there."""
-    band = np.asarray(cv2.filter2D(grey, -1, NOISE_KERNEL))[1:-1, 1:-1]
-    rows, columns = (side // BLOCK for side in band.shape)
-    if not rows or not columns:
-        return 0.0
-    blocks = band[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
-    return float(np.quantile(np.sqrt(np.square(blocks).mean(axis=(1, 3))), 0.1))
 
 
 def _blocks(grey: np.ndarray) -> float:

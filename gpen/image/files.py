@@ -20,6 +20,7 @@ from .formats.encode import encoded
 from .formats.metadata import Carried
 from .formats.tiff import FilePixels
 from .given import GivenPicture, as_tensor
+from .luminance import WEIGHTS
 
 __all__ = ["SUFFIXES", "PictureFile", "Written", "file_of", "picture_in", "read_picture", "write_file", "write_picture"]
 
@@ -224,8 +225,7 @@ def _alpha_of(source: FilePixels, pixels: FilePixels) -> FilePixels:
 
 def _luminance(color: FilePixels) -> FilePixels:
     """(H, W, 3) → (H, W, 1); what is grey already stays to the last digit."""
-    weights = np.array([0.299, 0.587, 0.114], np.float32)
-    return np.rint(color.astype(np.float32) @ weights).astype(color.dtype)[..., None]
+    return np.rint(color.astype(np.float32) @ np.array(WEIGHTS, np.float32)).astype(color.dtype)[..., None]
 
 
 def _floats(pixels: FilePixels) -> Tensor:

@@ -3,9 +3,8 @@
 import cv2
 import numpy as np
 
-from .warp import Pixels, Plane
+from .warp import Plane
 
-LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)
 BLOCK = 8
 # Noise is what even the flattest blocks have. A sharp face has texture nearly everywhere: its flattest third is pores.
 FLATTEST = 0.05
@@ -14,26 +13,26 @@ _FLATTEST_OF_WHITE = 0.746
 _SECOND_DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
 
 
-def luminance(pixels: Pixels) -> Plane:
-    """(H, W, 3) → (H, W)."""
-    return np.asarray(cv2.transform(pixels, LUMA), np.float32)
-
-
-def flat_level(band: Plane, block: int = BLOCK) -> float:
-    """The deviation that even the flattest blocks of a high-pass band (H, W) have."""
+def flat_level(band: Plane, block: int = BLOCK, part: float = FLATTEST) -> float:
+    """The deviation that even the flattest blocks of a high-pass band (H, W) have, that part of them."""
     height, width = (side // block * block for side in band.shape)
     if not height or not width:
         return float(band.std())
     blocks = band[:height, :width].reshape(height // block, block, width // block, block)
-    return float(np.quantile(np.sqrt(np.square(blocks).mean(axis=(1, 3))), FLATTEST))
+    return float(np.quantile(np.sqrt(np.square(blocks).mean(axis=(1, 3))), part))
 
 
 def noise_level(plane: Plane) -> float:
-    """Deviation of white noise in a picture (H, W), by a filter that straight edges and shading do not excite.
+    """Deviation of white noise in a picture (H, W)."""
+    return flat_level(noise_band(plane)) / _FLATTEST_OF_WHITE
+
+
+def noise_band(plane: Plane) -> Plane:
+    """A picture (H, W) through a filter that straight edges and shading do not excite, and white noise passes.
 
     Immerkær, "Fast noise variance estimation" (1996).
     """
-    return flat_level(np.asarray(cv2.filter2D(plane, -1, _SECOND_DIFFERENCES), np.float32)) / _FLATTEST_OF_WHITE
+    return np.asarray(cv2.filter2D(plane, -1, _SECOND_DIFFERENCES), np.float32)
 
 
 def blockiness(plane: Plane) -> float:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from .noise import luminance
+from .luminance import luminance
 from .warp import Pixels
 
 # Neither noise nor the blocks of compressed colour are colour: chroma is compared in a picture this small.

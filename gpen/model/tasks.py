@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..image.luminance import luminance_of
 from ..image.tint import is_of_one_tint
 
-# ITU-R BT.601, as in official code, OpenCV's grey and JPEG.
-LUMINANCE = (0.299, 0.587, 0.114)
 # Below half a grey level, a mask that was blurred somewhere on its way is no mask.
 LEAST_INPAINTED = 0.5 / 255
 
@@ -47,18 +46,13 @@ def is_inpainted(mask: Tensor) -> Tensor:
     return mask > LEAST_INPAINTED
 
 
-def luminance(picture: Tensor) -> Tensor:
-    """(..., 3) in 0..1 → (..., 1) in 0..1."""
-    return (picture * picture.new_tensor(LUMINANCE)).sum(dim=-1, keepdim=True)
-
-
 def with_luminance(picture: Tensor, wanted: Tensor) -> Tensor:
     """The colours of a picture (..., 3) at another luminance (..., 1), both in 0..1.
 
     Where a colour cannot be had that light or that dark it is made paler, not clipped: clipping would change the
     luminance, and with it the drawing of the face.
     """
-    chroma = picture - luminance(picture)
+    chroma = picture - luminance_of(picture)
     # How many times the chroma fits between the wanted grey and the nearer of black and white, in each channel.
     room = torch.where(chroma > 0, 1 - wanted, wanted) / chroma.abs().clamp(min=1e-6)
     return (wanted + chroma * room.amin(dim=-1, keepdim=True).clamp(0, 1)).clamp(0, 1)
@@ -66,7 +60,7 @@ def with_luminance(picture: Tensor, wanted: Tensor) -> Tensor:
 
 def relit(picture: Tensor, wanted: Tensor) -> Tensor:
     """A picture (..., 3) with its very chroma at another luminance (..., 1), as far as 0..1 leaves room for it."""
-    chroma = picture - luminance(picture)
+    chroma = picture - luminance_of(picture)
     low, high = -chroma.amin(dim=-1, keepdim=True), 1 - chroma.amax(dim=-1, keepdim=True)
     return torch.minimum(torch.maximum(wanted, low), high) + chroma
 
@@ -82,19 +76,19 @@ def _as_it_came(picture: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
 def _in_its_tint(picture: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
     """The result; of a picture that is grey or of one tint, as a sepia print, its luminance alone."""
     results = [
-        relit(before, luminance(after)) if is_of_one_tint(before.numpy()) else after
+        relit(before, luminance_of(after)) if is_of_one_tint(before.numpy()) else after
         for before, after in zip(picture, output, strict=True)
     ]
     return torch.stack(results) if results else output
 
 
 def _grey(picture: Tensor, mask: Tensor | None) -> Tensor:
-    return luminance(picture).expand_as(picture)
+    return luminance_of(picture).expand_as(picture)
 
 
 def _coloured(picture: Tensor, output: Tensor, mask: Tensor | None) -> Tensor:
     """The colours of the result at the picture's own luminance."""
-    return with_luminance(output, luminance(picture))
+    return with_luminance(output, luminance_of(picture))
 
 
 def _with_white(picture: Tensor, mask: Tensor | None) -> Tensor:

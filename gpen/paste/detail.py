@@ -14,7 +14,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from ..image.noise import compression_level, luminance, noise_level
+from ..image.luminance import luminance
+from ..image.noise import compression_level, noise_level
 from ..image.warp import Pixels, Plane, smoothed
 
 # Octaves of a crop, down to an eighth of the way from eye to eye; what is coarser is shape and light. In pixels.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..faces.face import Crop
 from ..image.grain import grain, grain_levels, missing_grain
-from ..image.noise import luminance
+from ..image.luminance import luminance
 from ..image.warp import Matrix, Pixels, Plane, Rectangle, scale_of, smoothed
 from .detail import Noise, kept_detail, own_detail
 from .masks import MASKS

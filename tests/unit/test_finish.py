@@ -13,7 +13,7 @@ from torch import Tensor
 import gpen
 from gpen.faces.alignment import template
 from gpen.image.grain import grain_levels
-from gpen.image.noise import luminance
+from gpen.image.luminance import luminance
 from gpen.paste.masks import OFFICIAL_CLASSES, softened
 from gpen.paste.skin import skin_mask
 from tests.support.faces import crop_of, cut_face, paste_mask, with_after

@@ -11,7 +11,8 @@ from torch import Tensor
 
 import gpen
 from gpen.faces.face import OutcomeKind
-from gpen.image.noise import compression_level, luminance, noise_level
+from gpen.image.luminance import luminance
+from gpen.image.noise import compression_level, noise_level
 from gpen.image.tint import is_of_one_tint
 from gpen.model.tasks import TASKS
 from gpen.paste.color import matched_color
