@@ -12,13 +12,15 @@ from skimage import data
 import gpen
 from gpen.by_name import open_detector
 from gpen.errors import SettingError
+from gpen.faces.alignment import template as gpen_template
 from gpen.faces.boxes import read_boxes
 from gpen.faces.detect import find_faces
 from gpen.faces.detectors import Detector, DetectorKind
 from gpen.faces.detectors.mtcnn import MTCNNDetector
 from gpen.faces.passes import SIZES, _at_scale, _beyond_edges
 from gpen.weights.locate import Folders
-from tests.support.photograph import read_rgb, tensor
+from tests.support.detectors import Fixed
+from tests.support.photograph import read_rgb, tensor, tilted, tilted_points
 
 # NASA's portrait of Eileen Collins, as YuNet finds her face.
 EYES = np.array([[200.0, 102], [247, 103]])
@@ -182,3 +184,33 @@ def test_landmarks_of_turned_portraits_are_those_of_the_face_upright(detector: D
             x, y = middle.T
             turned = np.column_stack({1: (y, -x), 2: (-x, -y), 3: (-y, x)}[quarters]) + 159.5
             assert np.linalg.norm(face.landmarks - turned, axis=1).mean() < 0.3 * eyes_apart, (file.name, quarters)
+
+
+def test_landmarks_of_a_small_face_that_is_tilted(shared: Path) -> None:
+    """YuNet sees it half upright, a third of a face off; the second look finds the way up."""
+    yunet = gpen.open_detector("yunet", folders={"detector": [shared / "weights"]})
+    for name, side in (("albio-sires", 100), ("albio-sires", 180), ("joe-neguse", 180), ("al-green", 100)):
+        portrait = read_rgb(shared / "faces" / "us-house" / f"{name}.jpg")
+        picture = np.asarray(cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+        upright, turned = (
+            max(found(pixels, yunet, threshold=0.5), key=lambda face: face.size)
+            for pixels in (picture, tilted(picture, 45))
+        )
+        wanted = tilted_points(upright.landmarks, picture, 45)
+        width = upright.box[2] - upright.box[0]
+        assert np.linalg.norm(turned.landmarks - wanted, axis=1).mean() < 0.035 * width, (name, side)
+
+
+@pytest.mark.parametrize(("score", "count"), [(0.92, 0), (0.96, 2)])
+def test_what_is_seen_turned_alone_must_be_surer(score: float, count: int) -> None:
+    face = gpen.Face(0, (10, 10, 50, 60), gpen_template(64), score)
+
+    class OnItsSide(Fixed):
+        """Sees a face only where the picture is higher than wide: turned by 90° and by 270°."""
+
+        def __call__(self, pictures: np.ndarray, threshold: float) -> list[list[gpen.Face]]:
+            return [[self.face] if pixels.shape[0] > pixels.shape[1] else [] for pixels in pictures]
+
+    picture = np.zeros((80, 160, 3), np.uint8)
+    assert not found(picture, OnItsSide(face), threshold=0.9)
+    assert len(found(picture, OnItsSide(face), threshold=0.9, rotated=True)) == count
