@@ -16,20 +16,26 @@ import numpy as np
 
 from ..image.luminance import luminance
 from ..image.noise import compression_level, noise_level
+from ..image.shrinkage import without_noise
 from ..image.warp import Pixels, Plane, smoothed
 
 # Octaves of a crop, down to an eighth of the way from eye to eye; what is coarser is shape and light. In pixels.
 SIGMAS = (1.0, 2.0, 4.0, 8.0)
-# Times the measured energy of noise and of compression. Chosen on portraits of twelve people, as the nearest to the
-# undamaged ones over noise, JPEG, blur and none of these.
+# Times the measured energy of noise and of compression, in what the crop shows.
 CAUTION = 1.0
-CAUTION_COMPRESSED = 0.7
+CAUTION_COMPRESSED = 1.0
+# Times their deviations, in what is finer: what is weaker in a wave of 8×8 pixels is taken for noise. All four chosen
+# on portraits of four people, as the nearest to the undamaged ones over noise, JPEG, blur and none of these.
+WEAK = 2.1
+WEAK_COMPRESSED = 3.2
 # Good photographs have blocks that do not show, and a sharp face without any is measured as high; in luminance 0..1.
 UNSEEN_COMPRESSION = 4 / 255
 # In luminance 0..1: a sharp face that is restored once more changes by less than half of it nearly everywhere.
 MUCH_CHANGED = 0.08
 # Rounding to 8 bits, in luminance 0..1: no noise is weaker.
 LEAST_NOISE = 0.3 / 255
+# What is weaker than this need not be looked for.
+LEAST_WEAK = 1 / 255
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,16 @@ class Noise:
     @property
     def energy(self) -> float:
         """What a picture's energy must exceed to be taken for the face's."""
-        seen = max(0.0, self.compression**2 - UNSEEN_COMPRESSION**2)
-        return CAUTION * self.white**2 + CAUTION_COMPRESSED * seen
+        return CAUTION * self.white**2 + CAUTION_COMPRESSED * self._seen
+
+    @property
+    def weak(self) -> float:
+        """What a wave of the picture must exceed to be taken for the face's."""
+        return float(np.sqrt((WEAK * self.white) ** 2 + WEAK_COMPRESSED**2 * self._seen))
+
+    @property
+    def _seen(self) -> float:
+        return max(0.0, self.compression**2 - UNSEEN_COMPRESSION**2)
 
 
 def own_detail(crop: Pixels, restored: Pixels, noise: Noise, scale: float) -> Plane:
@@ -93,10 +107,11 @@ def kept_detail(picture: Pixels, crop: Plane, restored: Pixels, noise: Noise, sc
         noise: of the picture.
         scale: how many pixels of the picture a pixel of the crop is long.
     """
-    beyond, radius = beyond_crop(luminance(picture), crop, scale), max(2, round(1.5 * scale))
+    plane, radius = luminance(picture), max(2, round(1.5 * scale))
+    if noise.weak > LEAST_WEAK:
+        plane = without_noise(plane, noise.weak)
     changed = cv2.blur(np.abs(luminance(restored) - crop), (2 * radius + 1,) * 2)
-    energy = cv2.blur(np.square(beyond), (2 * radius + 1,) * 2) + np.float32(1e-9)
-    return beyond * np.maximum(0, 1 - np.float32(noise.energy) / energy) * np.exp(-np.square(changed / MUCH_CHANGED))
+    return beyond_crop(plane, crop, scale) * np.exp(-np.square(changed / MUCH_CHANGED))
 
 
 def octaves(plane: Plane) -> list[Plane]:

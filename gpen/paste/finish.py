@@ -10,6 +10,7 @@ from torch import Tensor
 from ..faces.face import Crop
 from ..image.grain import grain, grain_levels, missing_grain
 from ..image.luminance import luminance
+from ..image.shrinkage import SIDE
 from ..image.warp import Matrix, Pixels, Plane, Rectangle, scale_of, smoothed
 from .detail import Noise, kept_detail, own_detail
 from .masks import MASKS
@@ -57,7 +58,8 @@ class Finish:
         self.relit = _is_relit(pixels_of(crop.before), pixels_of(crop.latest))
         self.margin = 0
         if self.detail or self.texture:
-            self.margin = round(5 * max(1.0, self.scale)) + 2
+            # As far as what is kept of a pixel depends on others; even, so that all bands cut the same squares.
+            self.margin = 2 * round(2.5 * max(1.0, self.scale)) + SIDE + 2
             self.noise = Noise.of(luminance(_part(job.picture, window_place)))
             before = pixels_of(crop.before)
             self.crop = luminance(smoothed(before, 1 / self.scale))

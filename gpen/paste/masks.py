@@ -31,7 +31,7 @@ OVAL_HALF_HEIGHT = 1.54
 OVAL_SIGMA = 8.5
 # How much larger the mask is drawn than the face: 18 percent of its width. Ears, crowns and hair tops, which stay
 # soft or noisy around a sharp face otherwise, come along. Around four heads at four damages 15 and 20 percent were
-# nearer to the undamaged picture in all sixteen: by up to 0.8 dB blurred or compressed, by 1.2 to 1.9 with noise.
+# nearer to the undamaged picture in all sixteen: by up to 0.8 dB blurred or compressed, by 1.2 to 2.0 with noise.
 OVAL_MARGIN = 0.41
 
 # All but background, hat and cloth.
