@@ -14,6 +14,7 @@ import gpen
 from gpen.faces.alignment import template
 from gpen.image.grain import grain_levels
 from gpen.image.luminance import luminance
+from gpen.paste.compose import Pasted
 from gpen.paste.masks import OFFICIAL_CLASSES, softened
 from gpen.paste.skin import skin_mask
 from tests.support.faces import crop_of, cut_face, paste_mask, with_after
@@ -41,7 +42,7 @@ def noisy(picture: Tensor, sigma: float) -> Tensor:
     return picture + torch.randn(picture.shape, generator=torch.Generator().manual_seed(0)) * sigma
 
 
-def psnr(pasted: gpen.paste.compose.Pasted, original: Tensor) -> float:  # pyright: ignore
+def psnr(pasted: Pasted, original: Tensor) -> float:
     inside = pasted.mask > 0.99
     return float(-10 * torch.log10((pasted.image - original)[inside].square().mean()))
 
