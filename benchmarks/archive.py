@@ -1,10 +1,13 @@
 """`python -m benchmarks.archive`: what files and folders cost beside the restoring, and how many files come back whole.
 
-Two tables: seconds to read a picture, and to write it with all it carries; and pictures a second that a folder run
-looks at, does and skips with a network that does nothing.
+Three tables: seconds to read a picture, and to write it with all it carries; pictures a second that a folder run looks
+at, does and skips with a network that does nothing; and, with `--frames`, the memory and time that films of several
+lengths take, each in a process of its own, with a small network.
 """
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,11 +19,14 @@ import torch
 from skimage import data
 from torch import Tensor
 
+from benchmarks.table import machine
 from gpen.faces.face import Faces
 from gpen.folder.plan import plan_for
 from gpen.folder.run import FolderSettings, remaining, run
 from gpen.image.files import read_picture, write_picture
+from tests.support.films import Shaken, sound_of, stamps_of, write_film
 from tests.support.measure import interleaved
+from tools.comfyui import ROOT
 
 FORMATS = ("png", "jpg", "webp", "tiff")
 
@@ -31,9 +37,13 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=2048, help="of the pictures, in pixels (default: %(default)s)")
     parser.add_argument("--files", type=int, default=2000, help="in the folder (default: %(default)s)")
     parser.add_argument("--runs", type=int, default=5, help="timed runs (default: %(default)s)")
+    parser.add_argument("--frames", type=int, nargs="*", default=[], help="of films of 640×360, such as 300 3000")
     said = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
+        if said.frames:
+            _films(Path(folder), said.frames)
+            return
         print(f"{said.side}×{said.side} photograph, one thread\n")
         _formats(Path(folder), said.side, said.runs)
         print(f"\nfolder of {said.files} pictures of 64×64\n")
@@ -83,6 +93,38 @@ def _folder(folder: Path, files: int) -> None:
         started = time.perf_counter()
         call()
         print(f"| {name} | {files / (time.perf_counter() - started):.0f} |")
+
+
+FILM = """
+import resource, sys, time
+from pathlib import Path
+import gpen
+from gpen.faces.alignment import template
+from tests.support.detectors import Fixed
+from tests.support.networks import write_small
+folder, frames = Path(sys.argv[1]), sys.argv[2]
+model = gpen.load_model(write_small(folder / "small.safetensors"), device="cpu")
+detector = Fixed(gpen.Face(0, (230, 90, 410, 270), template(180) + [230, 90], 0.9))
+started = time.perf_counter()
+done = gpen.restore_video(model, folder / f"{frames}.mp4", folder / f"{frames}.out.mp4", detector=detector)
+seconds = time.perf_counter() - started
+megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+print(f"| {done.frames} | {megabytes:.0f} | {seconds:.0f} |")
+"""
+
+
+def _films(folder: Path, lengths: list[int]) -> None:
+    print(f"{machine(torch.device('cpu'))}\n")
+    print("films of 640×360 with one face\n\n| frames | most memory, MB | s |\n|---|---|---|", flush=True)
+    scene = np.asarray(cv2.resize(data.astronaut()[:288], (640, 360), interpolation=cv2.INTER_AREA), np.uint8)
+    told: list[str] = []
+    for length in lengths:
+        source, result = (folder / f"{length}{ending}" for ending in (".mp4", ".out.mp4"))
+        write_film(source, Shaken(scene, length))
+        subprocess.run([sys.executable, "-c", FILM, str(folder), str(length)], cwd=ROOT, check=True)
+        same = stamps_of(source) == stamps_of(result), sound_of(source) == sound_of(result)
+        told.append(f"{length} frames: time stamps equal: {same[0]}, sound equal: {same[1]}")
+    print("\n" + "\n".join(told))
 
 
 if __name__ == "__main__":

@@ -17,11 +17,24 @@ TICK = Fraction(1, 12800)
 FRAME = 512
 
 
+class Shaken(Sequence[Pixels]):
+    """A picture that is moved a little from frame to frame, each made when it is asked for."""
+
+    def __init__(self, picture: Pixels, frames: int, seed: int = 0):
+        self.picture = picture
+        self.moves = np.random.default_rng(seed).integers(-2, 3, (frames, 2))
+
+    def __len__(self) -> int:
+        return len(self.moves)
+
+    def __getitem__(self, index: Any) -> Any:
+        return np.roll(self.picture, self.moves[index], axis=(0, 1))
+
+
 def shaken(frames: int, side: int = 96, seed: int = 0) -> list[Pixels]:
     """The head of `photograph`, `side` pixels high and wide, moved a little from frame to frame."""
     picture = np.asarray(cv2.resize(photograph(), (side, side), interpolation=cv2.INTER_AREA), np.uint8)
-    moves = np.random.default_rng(seed).integers(-2, 3, (frames, 2))
-    return [np.roll(picture, move, axis=(0, 1)) for move in moves]
+    return list(Shaken(picture, frames, seed))
 
 
 def write_film(
@@ -94,7 +107,8 @@ def pixels_of(path: Path) -> Pixels:
 
 def stamps_of(path: Path) -> list[Fraction]:
     """When each frame is shown, in seconds."""
-    return [_stamp(frame) for frame in decoded(path)]
+    with av.open(str(path)) as container:
+        return [_stamp(frame) for frame in container.decode(video=0)]
 
 
 def _stamp(frame: av.VideoFrame) -> Fraction:
