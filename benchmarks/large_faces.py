@@ -17,7 +17,7 @@ from torch import Tensor
 import gpen
 from gpen.faces.detectors import Detector
 from gpen.faces.face import Faces
-from gpen.restorers.gpen import GPENModel
+from gpen.restorers import Restorer
 from tests.support.large_faces import DAMAGES, Pixels, scaled_portrait, ways
 from tests.support.photograph import shared_faces
 
@@ -35,7 +35,7 @@ def middle(picture: Tensor, faces: Faces, side: int) -> Pixels:
     return picture[0, top:bottom, left:right].numpy()
 
 
-def measure(model: GPENModel, detector: Detector, files: list[Path], side: int) -> dict[str, dict[str, str]]:
+def measure(model: Restorer, detector: Detector, files: list[Path], side: int) -> dict[str, dict[str, str]]:
     """Damage → way → mean PSNR in dB and SSIM."""
     values: dict[str, dict[str, list[tuple[float, float]]]] = {name: {} for name in DAMAGES}
     for file in files:

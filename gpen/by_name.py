@@ -2,23 +2,28 @@
 
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .errors import DetectorError, SettingError, advice_on_out_of_memory
+from .errors import CheckpointError, DetectorError, SettingError, advice_on_out_of_memory
 from .faces import detectors
 from .faces.detect import find_faces
 from .faces.detectors import DETECTORS, Detector, Place, on_cpu
 from .faces.face import Faces
 from .faces.passes import DetectSettings
 from .model.checkpoint import read_checkpoint
+from .options import settled
 from .paste.masks import MASKS
 from .paste.parsers import PARSERS, Parser, read_parser
 from .progress import Progress
 from .prune.prune import prune, share_of
-from .restorers.gpen import GPENModel, load_network
+from .restorers import KINDS, Restorer, RestorerKind, RestorerSettings, Wanted, kind_of, what_else
+from .restorers.gpen import load_network
+from .restorers.protocol import check_settings
+from .restorers.torch_model import TorchModel, usable
 from .weights.catalogue import task_of
 from .weights.locate import Folders, find, locate
 
@@ -36,8 +41,9 @@ def load_model(
     folders: Folders | None = None,
     download: bool = True,
     on_progress: Progress | None = None,
-) -> GPENModel:
-    """Load a GPEN network.
+    **options: Any,
+) -> Restorer:
+    """Load a restorer of faces: a GPEN network, or one of the others in `gpen.restorers`.
 
     Args:
         file: a path, a file in one of the folders, a name in the catalogue ("GPEN-BFR-512"), or "preview".
@@ -51,17 +57,53 @@ def load_model(
         download: whether to fetch a released file that is not on disk.
         on_progress: called with (bytes done, bytes in all or None) during a download, and with (steps done, steps in
             all) while a share of pruning is chosen.
+        **options: what only some restorers know, as in `load_model("codeformer.pth", fidelity=0.7)`; see
+            `RestorerSettings`.
 
+    Precision fp8, memory low and pruning are for GPEN networks alone.
     Raises `DownloadError`, `CheckpointError` or `SettingError`, each saying what to do.
     """
     share_of(pruning)  # a wrong one is said before anything is fetched
+    settings = settled(RestorerSettings, None, options)
     path = locate(file, folders, download=download, on_progress=on_progress)
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    kind = restorer_kind(path)
+    if kind.open is not None:
+        model = open_restorer(path, kind, Wanted(precision, memory, usable(device), None, settings), pruning)
+        if isinstance(model, TorchModel):
+            model.network.to(device)
+        return model
+    check_settings(f"{path.stem} is a GPEN network, which", settings, kind.options)
     checkpoint = read_checkpoint(path)
     task = task_of(path, checkpoint.metadata)
     checkpoint = prune(checkpoint, pruning, task, on_progress)
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     return load_network(checkpoint, path.stem, task, precision, memory, device)
+
+
+def restorer_kind(path: Path) -> RestorerKind:
+    """The kind of restorer in a file. Raises `CheckpointError` where it is none, and says what it is."""
+    kind = kind_of(path)
+    if kind is not None:
+        return kind
+    try:
+        read_checkpoint(path)
+    except CheckpointError as error:
+        what = what_else(path)
+        raise CheckpointError(f"{error}\nIt holds {what}, and no restorer of faces." if what else str(error)) from None
+    return KINDS["GPEN"]
+
+
+def open_restorer(path: Path, kind: RestorerKind, wanted: Wanted, pruning: str | float = "none") -> Restorer:
+    """Open a restorer that is no GPEN network; its weights are on the CPU.
+
+    Raises `SettingError` for what only GPEN networks can do, and `CheckpointError`.
+    """
+    if kind.open is None:
+        raise SettingError(f"{path} is a GPEN network, which is opened in another way")
+    if share_of(pruning) is not None:
+        raise SettingError(f"{path.stem} is a {kind.name} network, and only GPEN networks can be pruned; choose none")
+    return kind.open(kind, path, wanted)
 
 
 def detect_faces(

@@ -19,7 +19,6 @@ from .folder.record import Record
 from .folder.result import Result, skipped
 from .folder.run import FolderSettings, Restore, restored, settings_of
 from .folder.store import LocalStore, Store
-from .restorers.gpen import GPENModel
 
 LOCAL, AUTO = "local", "auto"
 JOBS_AT_ONCE = 4
@@ -97,12 +96,6 @@ def run_on_cluster(
         yield Result(job=of_name[row["target"]], **_from_row(row))
     record.read()
     record.tidy()
-
-
-def bytes_needed(model: GPENModel) -> int:
-    """The bytes of a card that a model takes with one face at work."""
-    weights = sum(weight.numel() * weight.element_size() for weight in model.network.parameters())
-    return weights + model.activation_bytes(1, "low" if model.memory == "low" else "normal")
 
 
 def gpu_share(needed: int, card: int) -> float:

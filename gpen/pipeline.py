@@ -19,7 +19,7 @@ from .paste.settings import PasteSettings
 from .progress import Progress
 from .restore.faces import one_by_one
 from .restore.plan import RestoreSettings
-from .restorers.gpen import GPENModel
+from .restorers.protocol import Restorer
 from .weights.locate import Folders
 
 # `restore` keeps the crops of so many bytes, for pasting again, and none of a longer clip's.
@@ -54,7 +54,7 @@ class Masks:
 
 @advice_on_out_of_memory("to restore the faces of these pictures", "give fewer or smaller pictures at a time")
 def restore(
-    model: GPENModel,
+    model: Restorer,
     picture: Tensor,
     detector: str | Detector = "auto",
     *,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import gpen
 from gpen.image.luminance import luminance
-from gpen.restorers.gpen import GPENModel
+from gpen.restorers import Restorer
 from tests.support.large_faces import jpeg
 from tests.support.photograph import shared_faces
 
@@ -68,7 +68,7 @@ def _resized(pixels: Pixels, side: int) -> Pixels:
 
 
 @cache
-def model() -> GPENModel:
+def model() -> Restorer:
     """The one in the box."""
     return gpen.load_model("preview", device="cpu")
 

@@ -78,7 +78,9 @@ def _inpainting() -> Row:
 def _model(name: str, stand_in: StandIn, role: str) -> tuple[GPENModel, str]:
     """A released network where it is on disk, or its stand-in; and what its bare output is, for a caption."""
     try:
-        return gpen.load_model(name, download=False, device="cpu"), f"{name}'s bare output"
+        model = gpen.load_model(name, download=False, device="cpu")
+        assert isinstance(model, GPENModel)
+        return model, f"{name}'s bare output"
     except gpen.DownloadError:
         print(f"tasks: a stand-in for {name}, which is not on disk ($GPEN_MODELS)")
         return stand_in, f"stand-in for the network: gives {role}"

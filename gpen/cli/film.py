@@ -15,7 +15,7 @@ from ..options import Settings
 from ..paste.parsers import Parser
 from ..paste.settings import PasteSettings
 from ..restore.plan import RestoreSettings
-from ..restorers.gpen import GPENModel
+from ..restorers.protocol import Restorer
 from ..video.join import ending_for
 from ..video.restore import RestoredVideo, restore_video
 from ..video.source import SUFFIXES
@@ -53,7 +53,7 @@ def made_with(said: argparse.Namespace) -> dict[str, Any]:
 
 def films(
     said: argparse.Namespace,
-    model: GPENModel,
+    model: Restorer,
     settings: dict[type[Settings], Any],
     detector: Detector,
     parser: Parser | None,

@@ -6,8 +6,15 @@ from ..weights.catalogue import RELEASES
 from ..weights.locate import default_folders, find
 from .report import OK
 
-HEADER = ("NAME", "TASK", "SIZE", "WHERE", "TERMS")
-PREVIEW = ("preview", "restoration", "256", "in the package", "MIT licence; a small model for trying things out")
+HEADER = ("NAME", "KIND", "TASK", "SIZE", "WHERE", "TERMS")
+PREVIEW = (
+    "preview",
+    "GPEN",
+    "restoration",
+    "256",
+    "in the package",
+    "MIT licence; a small model for trying things out",
+)
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -20,7 +27,8 @@ def run(said: argparse.Namespace) -> int:
     rows = [HEADER, PREVIEW]
     for release in RELEASES:
         path = find(release.file)
-        rows.append((release.name, release.task, str(release.size or ""), str(path or "to be fetched"), release.terms))
+        where = str(path or "to be fetched")
+        rows.append((release.name, release.architecture, release.task, str(release.size or ""), where, release.terms))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..by_name import load_model, open_detector, open_parser
-from ..cluster import ClusterSettings, bytes_needed, gpu_share, run_on_cluster
+from ..cluster import ClusterSettings, gpu_share, run_on_cluster
 from ..errors import SettingError
 from ..faces.detectors import DETECTORS, Detector
 from ..faces.face import Faces
@@ -38,7 +38,8 @@ from ..paste.settings import PasteSettings
 from ..pipeline import Masks, restore
 from ..restore.plan import RestoreSettings
 from ..restore.whole import restore_aligned
-from ..restorers.gpen import MEMORY, GPENModel
+from ..restorers import Restorer, RestorerSettings
+from ..restorers.gpen import MEMORY
 from ..weights.locate import find
 from .arguments import add_settings, flag_of, said_of, settings_from
 from .film import add_film, films, films_of, made_with
@@ -81,6 +82,7 @@ def add(command: argparse.ArgumentParser) -> None:
     model.add_argument("--memory", choices=MEMORY, default="auto", help="low: less memory, a bit slower")
     model.add_argument("--pruning", default="none", help="none, exact, or the share of channels to drop: 25%% or 0.25")
     model.add_argument("--device", help="cpu, cuda, cuda:1, mps … (default: the first GPU, else the CPU)")
+    add_settings(command, "the model, where it is no GPEN network", RestorerSettings)
     command.add_argument("--detector", choices=["auto", *DETECTORS], default=argparse.SUPPRESS)
     command.add_argument(
         "--clip", action="store_true", help="the pictures, in the order of their names, are the frames of one clip"
@@ -146,7 +148,7 @@ def run(said: argparse.Namespace) -> int:
     model = loaded.model
     how = _how(said, grey=False if model.task.name == "colorization" else None)
     if said.cluster:
-        run_all = partial(run_on_cluster, plan, _loader(said, settings), cluster=_cluster(said, bytes_needed(model)))
+        run_all = partial(run_on_cluster, plan, _loader(said, settings), cluster=_cluster(said, model.bytes_needed()))
     else:
         run_all = partial(folder.run, plan, loaded.restore, films=loaded.films)
     results = _run(run_all(settings=told, how=how, overwrite=said.overwrite), plan, said.verbose)
@@ -158,7 +160,7 @@ def run(said: argparse.Namespace) -> int:
 class Loaded(NamedTuple):
     """What a run restores with."""
 
-    model: GPENModel
+    model: Restorer
     restore: Restore
     """a picture"""
     films: Films | None
@@ -175,6 +177,7 @@ def _loaded(said: argparse.Namespace, settings: dict[type[Settings], Any], quiet
         pruning=said.pruning,
         device=said.device,
         **fetching,
+        **settings_from(said, RestorerSettings).changed(),
     )
     # (1, H, W); resized to each picture
     mask = None if said.inpaint_mask is None else read_picture(said.inpaint_mask).rgb.mean(dim=3)
@@ -224,6 +227,8 @@ def _made_with(said: argparse.Namespace, settings: dict[type[Settings], Any]) ->
     for name, path in (("model", find(said.model)), ("inpaint_mask", said.inpaint_mask)):
         if path is not None and Path(path).is_file():
             told[f"{name} file"] = [Path(path).name, Path(path).stat().st_size]
+    # Only what was said, so that what was done before there were such settings is not done again.
+    told |= settings_from(said, RestorerSettings).changed()
     return told | {kind.__name__: asdict(values) for kind, values in settings.items()}
 
 
@@ -315,7 +320,7 @@ WHOLE = ("--strength", "--detail")
 
 def _found(
     said: argparse.Namespace,
-    model: GPENModel,
+    model: Restorer,
     mask: Tensor | None,
     settings: dict[type[Settings], Any],
     detector: Detector,
@@ -342,7 +347,7 @@ def _found(
     return run
 
 
-def _whole(said: argparse.Namespace, model: GPENModel, mask: Tensor | None) -> Restore:
+def _whole(said: argparse.Namespace, model: Restorer, mask: Tensor | None) -> Restore:
     """What takes a picture as one upright face."""
     strength = settings_from(said, PasteSettings).strength
     model = model.at_detail(settings_from(said, RestoreSettings).detail)

@@ -3,6 +3,8 @@
 A face that is turned away may be stretched as well, so that it fills its crop as one that looks at us does.
 """
 
+from dataclasses import dataclass, replace
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +50,48 @@ GPEN_TEMPLATE: Points = (TEMPLATE_96x112 + TEMPLATE_OFFSET) / TEMPLATE_SIDE
 """(5, 2): the landmarks of the mean face in GPEN's crop, the crop's side being 1. Networks may have another one."""
 
 
+# The mean face of FFHQ's crops, 512 pixels wide, as facexlib's FaceRestoreHelper has it: most other restorers were
+# trained with it.
+FFHQ_TEMPLATE_512 = np.array(
+    [
+        [192.98138, 239.94708],
+        [318.90277, 240.1936],
+        [256.63416, 314.01935],
+        [201.26117, 371.41043],
+        [313.08905, 371.15118],
+    ]
+)
+
+Colour = tuple[float, float, float]
+"""RGB in 0..1"""
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """How the faces lie in the crops that a network was trained with."""
+
+    name: str
+    template: Points
+    """(5, 2): the landmarks of its mean face, the crop's side being 1."""
+    outside: Colour = (0.0, 0.0, 0.0)
+    """What is seen of a face that lies partly outside its picture."""
+    robust: bool = False
+    """Whether the landmark that fits least is left out (least median of squares), or each counts (least squares)."""
+
+    def steady(self) -> "Alignment":
+        """The same for a face that is followed through a clip: there which landmark is left out would change from
+        frame to frame, and the crop would jump."""
+        return replace(self, robust=False)
+
+
+GPEN_ALIGNMENT = Alignment("gpen", GPEN_TEMPLATE)
+# Its grey is (135, 133, 132) in facexlib, which counts blue first.
+FFHQ_ALIGNMENT = Alignment("ffhq", FFHQ_TEMPLATE_512 / 512, (132 / 255, 133 / 255, 135 / 255), robust=True)
+
+ALIGNMENTS = {alignment.name: alignment for alignment in (GPEN_ALIGNMENT, FFHQ_ALIGNMENT)}
+"""Alignment by name."""
+
+
 def template(size: int) -> Points:
     """The five landmarks of the mean face in GPEN's crop of `size`×`size` pixels."""
     return GPEN_TEMPLATE * size
@@ -69,18 +113,21 @@ def similarity(source: Points, target: Points) -> Matrix:
 
 
 def align(
-    landmarks: Points, size: int, stretch: bool = False, template: Points = GPEN_TEMPLATE
+    landmarks: Points, size: int, stretch: bool = False, alignment: Alignment = GPEN_ALIGNMENT
 ) -> tuple[Matrix, Matrix]:
     """Landmarks (5, 2) in a picture → (picture_to_crop, crop_to_picture) for a crop of `size`×`size` pixels.
 
     Official code fits the second the other way round with the inverse scale, which comes to the inverse of the first.
     With `stretch`, the plane of eyes and mouth is stretched to the mean face's, which undoes what a turn foreshortens;
-    a profile is left alone. `template` (5, 2) says where the landmarks belong in a crop of side 1.
+    a profile is left alone. `alignment` says where the landmarks belong.
     """
-    target = template * size
+    target = alignment.template * size
     picture_to_crop = _stretched(landmarks, target) if stretch else None
+    if picture_to_crop is None and alignment.robust:
+        picture_to_crop = cv2.estimateAffinePartial2D(np.asarray(landmarks, np.float64), target, method=cv2.LMEDS)[0]
     if picture_to_crop is None:
         picture_to_crop = similarity(landmarks, target)
+    picture_to_crop = np.asarray(picture_to_crop, np.float64)
     return picture_to_crop, inverse(picture_to_crop)
 
 
@@ -105,8 +152,8 @@ def _stretched(landmarks: Points, target: Points) -> Matrix | None:
     return solution.T.copy() if usable else None
 
 
-def crop_face(picture: Tensor, picture_to_crop: Matrix, size: int) -> Tensor:
-    """Cut a face out of a picture (H, W, C) → (size, size, C) float32, black outside the picture.
+def crop_face(picture: Tensor, picture_to_crop: Matrix, size: int, outside: Colour = (0.0, 0.0, 0.0)) -> Tensor:
+    """Cut a face out of a picture (H, W, C) → (size, size, C) float32, of the colour `outside` beyond the picture.
 
     Where the face is larger than the crop, the picture is smoothed first so that nothing aliases;
     where it is smaller, this is official code's bilinear `warpAffine` and nothing else.
@@ -116,9 +163,11 @@ def crop_face(picture: Tensor, picture_to_crop: Matrix, size: int) -> Tensor:
     shrink = scale_of(crop_to_picture)
     left, top, right, bottom = footprint(crop_to_picture, size, pixels.shape[:2], margin=int(np.ceil(2 * shrink)) + 2)
     if right <= left or bottom <= top:
-        return torch.zeros(size, size, picture.shape[2])
+        return torch.tensor(outside)[: picture.shape[2]].expand(size, size, -1).clone()
     pixels = smoothed(pixels[top:bottom, left:right], shrink)
     matrix = picture_to_crop.copy()
     matrix[:, 2] += matrix[:, :2] @ [left, top]
-    crop = cv2.warpAffine(pixels, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    crop = cv2.warpAffine(
+        pixels, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=outside
+    )
     return torch.from_numpy(crop).reshape(size, size, -1)  # OpenCV drops a single channel

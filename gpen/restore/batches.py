@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 
 from ..errors import OutOfMemory, is_out_of_memory
-from ..restorers.gpen import GPENModel
+from ..restorers.protocol import Restorer
 
 
 def restore_in_batches(
-    model: GPENModel, cuts: Sequence[Callable[[], Tensor]], batch: int | None = None
+    model: Restorer, cuts: Sequence[Callable[[], Tensor]], batch: int | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Restore what each of `cuts` cuts out, one after the other: (crop, restored), both (S, S, 3) in 0..1.
 
-    A crop may have a fourth channel, its inpaint mask; see `GPENModel.restore`.
+    A crop may have a fourth channel, its inpaint mask; see `Restorer.restore`.
     `batch` is how many go through the network at once, by default what suits the device. Where memory runs out it is
     halved, and one crop that does not fit is run in low memory. Raises `OutOfMemory` where even that does not fit.
     """
@@ -29,8 +29,8 @@ def restore_in_batches(
         # The exception and the tensors it held are gone by now, so that the next try finds their memory free.
         elif len(crops) > 1:
             batch = len(crops) // 2
-        elif model.memory != "low":
-            model = model.in_low_memory()
+        elif (smaller := model.in_low_memory()) is not None:
+            model = smaller
         else:
             raise OutOfMemory(
                 f"not enough memory for one face at {model.size}×{model.size}; "
@@ -38,7 +38,7 @@ def restore_in_batches(
             )
 
 
-def _restore_or_none(model: GPENModel, crops: list[Tensor]) -> list[Tensor] | None:
+def _restore_or_none(model: Restorer, crops: list[Tensor]) -> list[Tensor] | None:
     """The restored crops, or None where memory ran out."""
     try:
         return list(model.restore(torch.stack(crops)))

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from ..errors import advice_on_out_of_memory
-from ..faces.alignment import GPEN_TEMPLATE, crop_face
+from ..faces.alignment import Colour, crop_face
 from ..faces.face import Crop, Face, Faces, Outcome
 from ..image.picture import as_rgb
 from ..options import settled
 from ..progress import Progress
-from ..restorers.gpen import GPENModel
+from ..restorers.protocol import Restorer
 from .averaging import averaged, window
 from .batches import restore_in_batches
 from .inpaint import checked_mask
@@ -25,7 +25,7 @@ from .tiles import OVERLAP, check_tiles, restore_tiled
 
 @advice_on_out_of_memory("to cut out and restore the faces", "choose fewer faces, memory low or a smaller model")
 def restore_faces(
-    model: GPENModel,
+    model: Restorer,
     picture: Tensor,
     faces: Faces,
     settings: RestoreSettings | None = None,
@@ -63,7 +63,7 @@ def restore_faces(
 
 
 def one_by_one(
-    model: GPENModel,
+    model: Restorer,
     picture: Tensor,
     faces: Faces,
     settings: RestoreSettings,
@@ -84,7 +84,7 @@ class FaceStream:
 
     def __init__(
         self,
-        model: GPENModel,
+        model: Restorer,
         picture_of: Callable[[int], Tensor],
         faces: Faces,
         settings: RestoreSettings,
@@ -95,10 +95,10 @@ class FaceStream:
         self.model, self.batch = model.at_detail(settings.detail), batch
         if settings.tiles:
             check_tiles(self.model)
-        self.planned = plan(faces, self.model.size, settings, mask)
+        self.planned = plan(faces, self.model.size, settings, mask, self.model.alignment)
         # Without a face the network is not brought to the device.
         at_once = self.model.pictures_at_once() if any(one.cut for one in self.planned) else 1
-        self.crops = _Crops(picture_of, mask, self.planned, batch or at_once)
+        self.crops = _Crops(picture_of, mask, self.planned, batch or at_once, self.model.alignment.outside)
 
     def restored(self, first: int = 0, end: int | None = None) -> Iterator[Face]:
         """The faces of the frames from `first` on and before `end`; no batch reaches beyond them."""
@@ -122,7 +122,8 @@ class FaceStream:
             else:
                 overlap = min(OVERLAP, model.size // 4)
                 after = restore_tiled(model, crops.averaged(index)[None], overlap=overlap, batch=self.batch)[0]
-            crop = Crop(crops.before(index), cut.crop_to_picture, GPEN_TEMPLATE, after, crops.region(index))
+            lies = model.alignment.template
+            crop = Crop(crops.before(index), cut.crop_to_picture, lies, after, crops.region(index))
             yield replace(one.face, crop=crop, outcome=Outcome("restored"))
 
 
@@ -130,9 +131,15 @@ class _Crops:
     """The crops of a batch, each cut out once, for itself and for its neighbours in time."""
 
     def __init__(
-        self, picture_of: Callable[[int], Tensor], mask: Tensor | None, planned: Sequence[Planned], batch: int
+        self,
+        picture_of: Callable[[int], Tensor],
+        mask: Tensor | None,
+        planned: Sequence[Planned],
+        batch: int,
+        outside: Colour,
     ) -> None:
         """Pictures (H, W, 3) and `mask` (B, H, W) are of one size; `batch` crops are held at once besides."""
+        self.outside = outside
         self.picture_of, self.mask, self.planned = picture_of, mask, planned
         self.places: dict[tuple[int | None, int], int] = {
             (one.face.track, one.face.frame): i for i, one in enumerate(planned) if one.face.track and one.cut
@@ -165,7 +172,7 @@ class _Crops:
         frame, cut = self.planned[index].face.frame, self.planned[index].cut
         if cut is None:
             raise ValueError("a face that is skipped has no crop")
-        layers = [self.picture_of(frame)]
-        if self.mask is not None:
-            layers.append(self.mask[frame, ..., None])
-        return torch.cat([crop_face(layer, cut.picture_to_crop, cut.size) for layer in layers], dim=2)
+        crop = crop_face(self.picture_of(frame), cut.picture_to_crop, cut.size, self.outside)
+        if self.mask is None:
+            return crop
+        return torch.cat([crop, crop_face(self.mask[frame, ..., None], cut.picture_to_crop, cut.size)], dim=2)

@@ -6,10 +6,10 @@ from ..errors import SettingError
 from ..image.picture import as_mask
 from ..image.warp import Matrix, footprint
 from ..model.tasks import is_inpainted
-from ..restorers.gpen import GPENModel
+from ..restorers.protocol import Restorer
 
 
-def checked_mask(model: GPENModel, picture: Tensor, mask: Tensor | None) -> Tensor | None:
+def checked_mask(model: Restorer, picture: Tensor, mask: Tensor | None) -> Tensor | None:
     """The mask (B, H, W) in 0..1 of what an inpainting model fills in of the pictures (B, H, W, 3), or None.
 
     Raises `SettingError` where a model for another task is given a mask, and what `as_mask` raises.

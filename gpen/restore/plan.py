@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..faces.alignment import align, is_turned
+from ..faces.alignment import GPEN_ALIGNMENT, Alignment, align, is_turned
 from ..faces.face import Face, FaceKey, Faces
 from ..image.warp import Matrix, scale_of
 from ..model.strips import DETAIL
@@ -68,7 +68,13 @@ class Planned:
     """Why it is skipped."""
 
 
-def plan(faces: Faces, size: int, settings: RestoreSettings, mask: Tensor | None) -> list[Planned]:
+def plan(
+    faces: Faces,
+    size: int,
+    settings: RestoreSettings,
+    mask: Tensor | None,
+    alignment: Alignment = GPEN_ALIGNMENT,
+) -> list[Planned]:
     """What is to be done with each of the faces, in their order.
 
     Args:
@@ -77,9 +83,10 @@ def plan(faces: Faces, size: int, settings: RestoreSettings, mask: Tensor | None
         settings: whether turned faces are stretched, and large ones done in tiles.
         mask: (B, H, W) in 0..1: what alone is filled in, of the size of the pictures; faces it does not touch are
             skipped.
+        alignment: how a face lies in the network's crop.
     """
     turned = _turned_tracks(faces)
-    sizes = _sizes_in_tiles(faces, size) if settings.tiles else {}
+    sizes = _sizes_in_tiles(faces, size, alignment) if settings.tiles else {}
 
     def is_stretched(face: Face) -> bool:
         if settings.perspective != "auto":
@@ -90,7 +97,8 @@ def plan(faces: Faces, size: int, settings: RestoreSettings, mask: Tensor | None
         if problem := face.problem_in(faces.width, faces.height):
             return Planned(face, None, problem)
         side = sizes.get(face.key, size)
-        cut = Cut(side, *align(face.landmarks, side, is_stretched(face)))
+        how = alignment.steady() if face.track else alignment
+        cut = Cut(side, *align(face.landmarks, side, is_stretched(face), how))
         if mask is not None and not touches(mask[face.frame], cut.crop_to_picture, side):
             return Planned(face, None, "the mask does not touch it")
         return Planned(face, cut)
@@ -98,7 +106,7 @@ def plan(faces: Faces, size: int, settings: RestoreSettings, mask: Tensor | None
     return [planned(face) for face in faces]
 
 
-def _sizes_in_tiles(faces: Faces, size: int) -> dict[FaceKey, int]:
+def _sizes_in_tiles(faces: Faces, size: int, alignment: Alignment) -> dict[FaceKey, int]:
     """The side of the crop of each face that is to be done in tiles.
 
     It is one for a whole track: crops of neighbouring frames are averaged.
@@ -107,7 +115,7 @@ def _sizes_in_tiles(faces: Faces, size: int) -> dict[FaceKey, int]:
     sound = [face for face in faces if not face.problem]
     for face in sound:
         of = face.track or face.key
-        times[of] = max(times[of], scale_of(align(face.landmarks, size)[1]))
+        times[of] = max(times[of], scale_of(align(face.landmarks, size, alignment=alignment)[1]))
     return {
         face.key: round(size * min(enlarged, MOST_IN_TILES))
         for face in sound

@@ -11,7 +11,7 @@ from ..errors import SettingError, advice_on_out_of_memory
 from ..image.picture import as_rgb, with_alpha_of
 from ..image.tiles import faded_tiles
 from ..progress import Progress
-from ..restorers.gpen import GPENModel
+from ..restorers.protocol import Restorer
 from .batches import restore_in_batches
 
 OVERLAP = 64
@@ -21,7 +21,7 @@ OVERLAP = 64
     "to restore the picture in tiles", "choose memory low or a smaller model, or give fewer pictures at a time"
 )
 def restore_tiled(
-    model: GPENModel,
+    model: Restorer,
     picture: Tensor,
     *,
     overlap: int = OVERLAP,
@@ -65,7 +65,7 @@ def restore_tiled(
     return with_alpha_of(given, model.task.finish(picture, result[:, :height, :width], None))
 
 
-def check_tiles(model: GPENModel) -> None:
+def check_tiles(model: Restorer) -> None:
     """Raise `SettingError` where a network must not be run in tiles."""
     if not model.task.in_tiles:
         raise SettingError(

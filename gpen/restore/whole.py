@@ -9,7 +9,7 @@ from torch import Tensor
 from ..errors import SettingError, advice_on_out_of_memory
 from ..image.picture import as_rgb, resized, with_alpha_of
 from ..progress import Progress
-from ..restorers.gpen import GPENModel
+from ..restorers.protocol import Restorer
 from .batches import restore_in_batches
 from .inpaint import checked_mask
 
@@ -18,7 +18,7 @@ from .inpaint import checked_mask
     "to restore the whole picture", "choose memory low or a smaller model, or give fewer pictures at a time"
 )
 def restore_aligned(
-    model: GPENModel,
+    model: Restorer,
     picture: Tensor,
     *,
     strength: float = 1.0,

@@ -1,7 +1,6 @@
 """A network that is ready to restore faces, and how it comes from a checkpoint."""
 
 import copy
-import math
 from typing import Any
 
 import torch
@@ -9,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from typing_extensions import Self
 
-from ..errors import CheckpointError, SettingError
+from ..errors import SettingError
+from ..faces.alignment import GPEN_ALIGNMENT
 from ..model import ops as casting_ops
 from ..model.checkpoint import Checkpoint
 from ..model.layout import converted
@@ -17,15 +17,14 @@ from ..model.memory import activation_bytes
 from ..model.network import GPEN
 from ..model.precision import Precision, StoredIn8Bits, choose_precision, in_8_bits
 from ..model.strips import DETAIL, run_in_strips
-from ..model.tasks import TASKS, is_inpainted
+from ..model.tasks import is_inpainted
+from .protocol import RestorerSettings
+from .torch_model import TorchModel, usable
 
 MEMORY = ("auto", "normal", "low")
-MOST_AT_ONCE = 8
-ABSURD = 1e6
-"""What no network gives whose weights are whole: pictures are about -1..1, and random weights make less than 10."""
 
 
-class GPENModel:
+class GPENModel(TorchModel):
     """A GPEN network with its name and its task. Calling it runs the bare network.
 
     Args:
@@ -36,13 +35,15 @@ class GPENModel:
         memory: one of `MEMORY`; "auto" is "low" where "normal" does not fit into the free memory of the device.
     """
 
+    network: GPEN
+    alignment = GPEN_ALIGNMENT
+    settings = RestorerSettings()
+    """It has none of these options."""
+
     def __init__(self, network: GPEN, name: str, task: str, dtype: torch.dtype, memory: str = "auto"):
         if memory not in MEMORY:
             raise SettingError.unknown("memory", memory, MEMORY)
-        self.network = network
-        self.name = name
-        self.task = TASKS[task]
-        self.dtype = dtype
+        super().__init__(network, name, task, dtype)
         self.memory = memory
         self.detail = "full"
 
@@ -50,11 +51,6 @@ class GPENModel:
     def size(self) -> int:
         """Side of the crops it restores, in pixels."""
         return self.network.config.size
-
-    @property
-    def device(self) -> torch.device:
-        """Where it runs."""
-        return next(self.network.parameters()).device
 
     def __call__(self, x: Tensor) -> Tensor:
         """(B, 3, input_size, input_size) in -1..1 → (B, 3, size, size) float32, about -1..1 and not clamped.
@@ -65,21 +61,10 @@ class GPENModel:
         with torch.inference_mode():
             return run_in_strips(self.network, x.to(self.device, self.dtype), memory, self.detail)
 
-    def make_ready(self, activation_bytes: int) -> None:
-        """Runs before every batch: a place to bring the weights to the device, with so much room beside them.
-
-        Room that is still missing afterwards cannot be made.
-        """
-
-    def free_bytes(self) -> float:
-        """What the device has left for activations, now or when it is asked for; infinite where nobody can tell."""
-        if self.device.type != "cuda":
-            return math.inf
-        cached = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
-        return torch.cuda.mem_get_info(self.device)[0] + cached
-
-    def in_low_memory(self) -> Self:
-        """The same model, sharing its weights, run in strips whatever the free memory."""
+    def in_low_memory(self) -> Self | None:
+        """The same model, sharing its weights, run in strips whatever the free memory; None where it already is."""
+        if self.memory == "low":
+            return None
         model = copy.copy(self)
         model.memory = "low"
         return model
@@ -95,20 +80,16 @@ class GPENModel:
         model.detail = detail
         return model
 
-    def for_parts(self) -> Self:
-        """The same model, sharing its weights, for tiles of pictures that `task.finish` finishes as a whole."""
-        model = copy.copy(self)
-        model.task = self.task.unfinished()
-        return model
-
     def pictures_at_once(self) -> int:
         """How many crops are best run as one batch: a GPU is busy with a few, a CPU with one."""
         if self.device.type == "cpu":
             return 1
         # Others' weights are sent away for the sake of one picture, and not for a larger batch.
-        one = self.activation_bytes(1, self._make_ready_for(1))
-        # The crops of a batch wait on the CPU; half of the room is left to everything else on the device.
-        return int(max(1, min(MOST_AT_ONCE, self.free_bytes() / 2 / one)))
+        return self._at_once(self.activation_bytes(1, self._make_ready_for(1)))
+
+    def bytes_needed(self) -> int:
+        """The bytes of a card that it takes with one face at work."""
+        return self._weight_bytes() + self.activation_bytes(1, "low" if self.memory == "low" else "normal")
 
     def activation_bytes(self, pictures: int, memory: str) -> int:
         """The most bytes of activations that are alive at one time; see `memory.activation_bytes`."""
@@ -153,18 +134,6 @@ class GPENModel:
             restored = F.interpolate(restored, (self.size, self.size), mode="bicubic")
         return task.finish(crops, restored.clamp(0, 1).movedim(1, 3), mask)
 
-    def _finite(self, output: Tensor) -> Tensor:
-        """What the network gave. Raises `CheckpointError` where that is no picture."""
-        # Before anything is clamped, which would make black and white of any number. NaN is not below, either.
-        if output.abs().amax() < ABSURD:
-            return output
-        bits = str(self.dtype).removeprefix("torch.")
-        advice = "" if self.dtype == torch.float32 else f"it ran in {bits}: load it with precision fp32; if it stays, "
-        raise CheckpointError(
-            f"{self.name} made NaN or infinite values of a face, or near those; {advice}the file is damaged or no "
-            "finished training: fetch it again"
-        )
-
 
 def build_network(checkpoint: Checkpoint, precision: Precision, ops: Any = casting_ops) -> GPEN:
     """A checkpoint → its network on the CPU, weights stored in that precision, layers from `ops`."""
@@ -205,16 +174,6 @@ def load_network(
 
     Raises `SettingError` for an unknown precision or memory, and for a device that is not there.
     """
-    try:
-        device = torch.device(device)
-        torch.empty(0, device=device)
-    except (
-        RuntimeError,
-        AssertionError,
-        ImportError,
-    ) as error:  # the others where this PyTorch was built without that device
-        raise SettingError(
-            f"the device {str(device)!r} cannot be used here: {error}; choose another, or cpu"
-        ) from error
+    device = usable(device)
     chosen = choose_precision(precision, device)
     return GPENModel(build_network(checkpoint, chosen).to(device), name, task, chosen.dtype, memory)

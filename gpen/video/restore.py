@@ -19,7 +19,7 @@ from ..paste.parsers import Parser
 from ..paste.settings import PasteSettings
 from ..progress import Progress
 from ..restore.plan import RestoreSettings
-from ..restorers.gpen import GPENModel
+from ..restorers.protocol import Restorer
 from ..version import __version__
 from ..weights.locate import Folders
 from .encoding import Encoding, choose_encoding, what_changes
@@ -44,7 +44,7 @@ class RestoredVideo:
 
 
 def restore_video(
-    model: GPENModel,
+    model: Restorer,
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
     *,
@@ -117,7 +117,7 @@ def _muxer(source: Path, target: Path) -> str:
     return muxer
 
 
-def _job(film: Film, model: GPENModel, detector: Detector, settings: list[str], encoding: Encoding) -> dict[str, Any]:
+def _job(film: Film, model: Restorer, detector: Detector, settings: list[str], encoding: Encoding) -> dict[str, Any]:
     """All that the result depends on."""
     stat = film.path.stat()
     return {
@@ -131,7 +131,7 @@ def _job(film: Film, model: GPENModel, detector: Detector, settings: list[str], 
     }
 
 
-def identity(model: GPENModel) -> list[str]:
+def identity(model: Restorer) -> list[str]:
     """What tells a model from all others, also from one of the same name: a look at each of its weights is enough."""
     digest = hashlib.sha256()
     network = getattr(model, "network", None)  # what runs elsewhere than in PyTorch has none

@@ -18,7 +18,7 @@ from ..paste.settings import PasteSettings
 from ..progress import Progress
 from ..restore.faces import FaceStream
 from ..restore.plan import RestoreSettings
-from ..restorers.gpen import GPENModel
+from ..restorers.protocol import Restorer
 from .encoding import Encoding, add_pictures
 from .join import Segment
 from .parts import SEGMENT, Parts, Seen
@@ -35,7 +35,7 @@ class Work:
     seen: Sequence[Seen]
     faces: Faces
     """Those that are restored, frame by frame."""
-    model: GPENModel
+    model: Restorer
     restore: RestoreSettings
     paste: PasteSettings
     parser: Parser | None

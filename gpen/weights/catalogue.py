@@ -15,16 +15,31 @@ from typing import Literal
 from ..model.config import GPENConfig
 from ..model.tasks import TASKS
 
-Purpose = Literal["restoration", "colorization", "inpainting", "segmentation", "detector", "parser"]
-"""What a file is for: a task of a GPEN network, or something else."""
+Architecture = Literal["GPEN", "GFPGAN", "RestoreFormer", "CodeFormer", ""]
+"""What a restorer is; empty for other files."""
 
-Kind = Literal["gpen", "detector", "parser"]
+Purpose = Literal["restoration", "colorization", "inpainting", "segmentation", "detector", "parser"]
+"""What a file is for: a task of a network, or something else."""
+
+Kind = Literal["gpen", "restorer", "detector", "parser"]
 """Files of one kind lie in the same folders."""
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
 """What GPEN networks end in on disk."""
 
+WEIGHT_SUFFIXES = (*SUFFIXES, ".ckpt")
+"""What other restorers end in as well."""
+RESTORER_SUFFIXES = (*WEIGHT_SUFFIXES, ".onnx")
+
 GPEN_TERMS = "no licence file; its authors write: for academic and non-commercial use only"
+APACHE_TERMS = "Apache License 2.0; commercial use is allowed"
+S_LAB_TERMS = "S-Lab License 1.0: non-commercial use only"
+SHORT_TERMS = {
+    GPEN_TERMS: "academic, non-commercial",
+    APACHE_TERMS: "Apache-2.0",
+    S_LAB_TERMS: "S-Lab, non-commercial",
+}
+"""What terms come to where there is little room."""
 FACEXLIB_TERMS = "from the releases of facexlib, whose licence is MIT"
 
 _YUNET = "face_detection_yunet_2023mar.onnx"
@@ -37,6 +52,7 @@ _MODELSCOPE = tuple(
 )
 # Copies that other projects fetch from: the Hugging Face space of GPEN's README, and the release of VideoReTalking.
 _SPACE = "https://huggingface.co/akhaliq/"
+_GFPGAN = "https://github.com/TencentARC/GFPGAN/releases/download/"
 _RETALKING = "https://github.com/vinthony/video-retalking/releases/download/v0.0.1/"
 
 
@@ -54,18 +70,26 @@ class Release:
     urls: tuple[str, ...]
     """Where it lies, the official place first; all hold the same file."""
     size: int | None = None
-    """Side of the picture a GPEN network gives back, in pixels."""
+    """Side of the picture a network gives back, in pixels."""
     bytes: int | None = None
     sha256: str | None = None
+    architecture: Architecture = ""
+    megabytes: int | None = None
+    """About how large it is, where neither bytes nor configuration say so: what its tensors take in float32."""
 
     @property
     def kind(self) -> Kind:
         """Which folders it belongs in."""
-        return self.task if self.task in ("detector", "parser") else "gpen"
+        if self.task in ("detector", "parser"):
+            return self.task
+        return "gpen" if self.architecture == "GPEN" else "restorer"
 
     @property
     def files(self) -> tuple[str, ...]:
         """The names it may have on disk: people keep GPEN networks as `.pt`, and `convert` makes `.safetensors`."""
+        if self.kind == "restorer":
+            names = (self.file, f"{self.name}.pth", Path(self.file).with_suffix(".safetensors").name)
+            return tuple(dict.fromkeys(names))
         if self.kind != "gpen":
             return (self.file,)
         return tuple(Path(self.file).with_suffix(suffix).name for suffix in SUFFIXES)
@@ -73,7 +97,7 @@ class Release:
     @property
     def config(self) -> GPENConfig | None:
         """The configuration of a released GPEN network."""
-        if self.size is None:
+        if self.size is None or self.kind != "gpen":
             return None
         return GPENConfig.released(256, 1, 0.5) if self.size == 256 else GPENConfig.released(self.size)
 
@@ -81,13 +105,21 @@ class Release:
     def about_bytes(self) -> int | None:
         """How large the file is: of a GPEN network, what its tensors take in float32, which the whole file little
         exceeds. None where nobody knows."""
+        if self.megabytes is not None:
+            return self.megabytes * 10**6
         if self.bytes is not None or self.config is None:
             return self.bytes
         return 4 * sum(math.prod(shape) for shape in self.config.official_shapes().values())
 
 
 def _gpen(name: str, task: Purpose, size: int, *urls: str) -> Release:
-    return Release(name, f"{name}.pth", task, GPEN_TERMS, urls or (f"{_OFFICIAL}{name}.pth",), size)
+    urls = urls or (f"{_OFFICIAL}{name}.pth",)
+    return Release(name, f"{name}.pth", task, GPEN_TERMS, urls, size, architecture="GPEN")
+
+
+def _other(name: str, architecture: Architecture, terms: str, url: str, megabytes: int) -> Release:
+    file = url.rpartition("/")[2]
+    return Release(name, file, "restoration", terms, (url,), 512, architecture=architecture, megabytes=megabytes)
 
 
 RELEASES: tuple[Release, ...] = (
@@ -105,6 +137,17 @@ RELEASES: tuple[Release, ...] = (
     _gpen("GPEN-Colorization-1024", "colorization", 1024),
     _gpen("GPEN-Inpainting-1024", "inpainting", 1024),
     _gpen("GPEN-Seg2face-512", "segmentation", 512),
+    _other("GFPGANv1.4", "GFPGAN", APACHE_TERMS, f"{_GFPGAN}v1.3.0/GFPGANv1.4.pth", 349),
+    _other("GFPGANv1.3", "GFPGAN", APACHE_TERMS, f"{_GFPGAN}v1.3.0/GFPGANv1.3.pth", 349),
+    _other("GFPGANv1.2", "GFPGAN", APACHE_TERMS, f"{_GFPGAN}v0.2.0/GFPGANCleanv1-NoCE-C2.pth", 349),
+    _other("RestoreFormer", "RestoreFormer", APACHE_TERMS, f"{_GFPGAN}v1.3.4/RestoreFormer.pth", 291),
+    _other(
+        "CodeFormer",
+        "CodeFormer",
+        S_LAB_TERMS,
+        "https://github.com/sczhou/CodeFormer/releases/download/v0.1.0/codeformer.pth",
+        376,
+    ),
     Release(
         "face_detection_yunet_2023mar",
         _YUNET,

@@ -18,7 +18,7 @@ def default_folders() -> Folders:
     """`$GPEN_MODELS` for all kinds, else a folder in the user's cache (as other libraries of the field do)."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = Path(os.environ.get("GPEN_MODELS") or cache / "gpen").expanduser()
-    return {"gpen": [folder], "detector": [folder], "parser": [folder]}
+    return {kind: [folder] for kind in ("gpen", "restorer", "detector", "parser")}
 
 
 def find(name: str | os.PathLike[str], folders: Folders | None = None) -> Path | None:
@@ -68,9 +68,10 @@ def locate(
     release = released(text)  # only for a bare name: a path that does not exist is a mistake, not a wish
     if release is None:
         looked = ", ".join(str(folder) for folder in folders.get("gpen", ()))
+        names = ", ".join(one.name for one in RELEASES if one.kind in ("gpen", "restorer"))
         raise DownloadError(
             f"there is no model file {text!r} (looked in: {looked or 'no folder'}), nor a released model of that name. "
-            f"Give the path of a file, preview, or one of: {', '.join(r.name for r in RELEASES if r.kind == 'gpen')}"
+            f"Give the path of a file, preview, or one of: {names}"
         )
     places = folders.get(release.kind, ())
     if not places:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import gpen
 from gpen.image.picture import to_uint8
-from gpen.restorers.gpen import GPENModel
+from gpen.restorers import Restorer
 from tools.client import Client, Graph, Node, NodeFailed, Pixels, PromptRefused, Run
 
 
@@ -46,7 +46,7 @@ def model(graph: Graph, file: Path | str = "preview") -> Node:
     return graph.add("GPENLoadModel", file=name, precision="fp32", memory="normal")
 
 
-def network(file: Path | str) -> GPENModel:
+def network(file: Path | str) -> Restorer:
     """The same for the library, on the same device."""
     return gpen.load_model(file, precision="fp32")
 

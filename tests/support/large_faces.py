@@ -14,7 +14,7 @@ from gpen.faces.detectors import Detector
 from gpen.faces.face import Faces
 from gpen.image.files import read_picture
 from gpen.image.warp import scale_of
-from gpen.restorers.gpen import GPENModel
+from gpen.restorers import Restorer
 
 Pixels = np.ndarray
 """(H, W, 3) float32 in 0..1"""
@@ -49,7 +49,7 @@ DAMAGES: dict[str, Callable[[Pixels], Pixels]] = {
 }
 
 
-def ways(model: GPENModel, picture: Tensor, faces: Faces) -> dict[str, Tensor]:
+def ways(model: Restorer, picture: Tensor, faces: Faces) -> dict[str, Tensor]:
     """The picture with its face restored in each way."""
     whole, tiled = (gpen.restore_faces(model, picture, faces, tiles=tiles) for tiles in (False, True))
     return {

@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 
 import gpen
-from gpen.restorers.gpen import GPENModel
+from gpen.restorers import Restorer
 from tests.support.networks import write_small
 
 
@@ -25,12 +25,12 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> GPENModel:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Restorer:
     return gpen.load_model(write_small(tmp_path_factory.mktemp("model") / "small.safetensors"), device="cpu")
 
 
 @pytest.mark.parametrize("kind", ["array", "Pillow", "file"])
-def test_every_step_takes_it(kind: str, given: dict[str, Any], model: GPENModel, tmp_path: Path) -> None:
+def test_every_step_takes_it(kind: str, given: dict[str, Any], model: Restorer, tmp_path: Path) -> None:
     picture, tensor = given[kind], torch.from_numpy(given["array"] / np.float32(255))[None]
     faces = gpen.detect_faces(picture, "mtcnn")
     assert len(faces) == 1

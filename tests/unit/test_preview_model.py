@@ -10,6 +10,7 @@ import torch
 import gpen
 from gpen.cli import main
 from gpen.image.picture import to_uint8
+from gpen.restorers.gpen import GPENModel
 from gpen.weights.catalogue import PREVIEW
 from tests.support.photograph import Damage, damaged, face_psnr, photograph, read_rgb
 
@@ -45,6 +46,7 @@ def test_half_precision_gives_the_same_face(precision: str) -> None:
 def test_file_is_small_and_says_what_it_is() -> None:
     assert PREVIEW.stat().st_size <= 8_000_000
     model = gpen.load_model("preview")
+    assert isinstance(model, GPENModel)
     assert model.size == 256 and model.task.name == "restoration"
     assert all(np.isfinite(tensor.numpy()).all() for tensor in model.network.state_dict().values())
 

@@ -19,7 +19,7 @@ from gpen.model.precision import Precision
 from gpen.model.strips import run_in_strips
 from gpen.prune.prune import PRUNING, parameters, prune
 from gpen.prune.synthetic_faces import synthetic_faces
-from gpen.restorers.gpen import build_network
+from gpen.restorers.gpen import GPENModel, build_network
 from gpen.weights.catalogue import PREVIEW
 from tests.support import tolerances
 from tests.support.measure import peak_bytes, psnr
@@ -191,6 +191,7 @@ class TestPrunedFile:
     @pytest.mark.parametrize("precision", tolerances.PRUNED_PSNR)
     def test_every_precision_and_memory(self, file: Path, precision: str, memory: str) -> None:
         model = gpen.load_model(file, precision=precision, memory=memory, device="cpu")
+        assert isinstance(model, GPENModel)
         x = seen(1, 128, 3)
         assert psnr(model(x), output_of(read_checkpoint(file), x)) >= tolerances.PRUNED_PSNR[precision]
 

@@ -16,7 +16,7 @@ from gpen.image.noise import compression_level, noise_level
 from gpen.image.tint import is_of_one_tint
 from gpen.model.tasks import TASKS
 from gpen.paste.color import matched_color
-from gpen.restorers.gpen import GPENModel
+from gpen.restorers import Restorer
 from tests.support.faces import with_after
 from training.degrade import jpeg
 
@@ -31,7 +31,7 @@ def portraits(shared: Path) -> list[Tensor]:
 
 
 @pytest.fixture(scope="module")
-def model() -> GPENModel:
+def model() -> Restorer:
     return gpen.load_model("preview", device="cpu")
 
 
@@ -48,7 +48,7 @@ def chroma(pixels: np.ndarray) -> np.ndarray:
     return pixels - luminance(pixels)[..., None]
 
 
-def test_a_clean_sharp_face_stays(portraits: list[Tensor], model: GPENModel) -> None:
+def test_a_clean_sharp_face_stays(portraits: list[Tensor], model: Restorer) -> None:
     for picture in portraits:
         faces = gpen.restore_faces(model, picture, gpen.detect_faces(picture, "mtcnn"))
 
@@ -71,7 +71,7 @@ def test_noise_of_a_sharp_face_is_not_its_pores(portraits: list[Tensor]) -> None
 
 
 @pytest.mark.parametrize("tint", [np.ones(3, np.float32), SEPIA], ids=["grey", "sepia"])
-def test_a_picture_of_one_tint_keeps_it(portraits: list[Tensor], model: GPENModel, tint: np.ndarray) -> None:
+def test_a_picture_of_one_tint_keeps_it(portraits: list[Tensor], model: Restorer, tint: np.ndarray) -> None:
     for portrait in portraits:
         pixels = (luminance(portrait[0, ::2, ::2].contiguous().numpy())[..., None] * tint).clip(0, 1)
         picture = torch.from_numpy(np.round(pixels * 255).astype(np.float32) / 255)[None]
@@ -104,7 +104,7 @@ def test_full_colour_leaves_lightness_its_contrast(portraits: list[Tensor]) -> N
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_network_that_breaks_is_named(model: GPENModel, bad: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_breaks_is_named(model: Restorer, bad: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(model), "__call__", lambda self, x: torch.full_like(x, bad))
     with pytest.raises(gpen.CheckpointError, match=f"{model.name} made NaN or infinite values.*damaged"):
         model.restore(torch.rand(2, model.size, model.size, 3))

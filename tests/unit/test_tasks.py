@@ -12,7 +12,7 @@ from gpen.faces.alignment import template
 from gpen.image.picture import to_uint8
 from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
-from gpen.restorers.gpen import GPENModel
+from gpen.restorers import Restorer
 from tests.support.networks import Negative, Painter
 from tests.support.photograph import photograph
 
@@ -41,13 +41,13 @@ def face_at(left: int, top: int) -> gpen.Faces:
 
 
 @pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], GPENModel]:
+def released(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Restorer]:
     """What a released file of that name loads as, with a small network of random numbers in it."""
     torch.manual_seed(0)
     shapes = GPENConfig.released(64, 1, 1 / 16, 32, 2).official_shapes()
     tensors = {name: torch.randn(shape) for name, shape in shapes.items()}
 
-    def load(name: str) -> GPENModel:
+    def load(name: str) -> Restorer:
         path = tmp_path_factory.mktemp("models") / f"{name}.safetensors"
         write_checkpoint(path, tensors)
         return gpen.load_model(path, precision="fp32", device="cpu")
@@ -64,7 +64,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], GPENMo
         ("GPEN-Seg2face-512", "segmentation"),
     ],
 )
-def test_task_is_chosen_by_the_checkpoint(released: Callable[[str], GPENModel], name: str, task: str) -> None:
+def test_task_is_chosen_by_the_checkpoint(released: Callable[[str], Restorer], name: str, task: str) -> None:
     model = released(name)
     assert model.task.name == task
     assert gpen.restore_aligned(model, head(64, 64)).shape == (1, 64, 64, 3)
@@ -75,7 +75,7 @@ def test_task_is_chosen_by_the_checkpoint(released: Callable[[str], GPENModel], 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_colorization_keeps_the_luminance_of_the_whole_picture(
-    size: tuple[int, int], released: Callable[[str], GPENModel]
+    size: tuple[int, int], released: Callable[[str], Restorer]
 ) -> None:
     for model in (Painter("colorization"), released("GPEN-Colorization-1024")):
         coloured = gpen.restore_aligned(model, head(*size))
@@ -128,7 +128,7 @@ def test_colorization_of_a_face_keeps_its_luminance() -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_inpainting_leaves_every_pixel_outside_the_mask(
-    size: tuple[int, int], released: Callable[[str], GPENModel]
+    size: tuple[int, int], released: Callable[[str], Restorer]
 ) -> None:
     picture, mask = head(*size), scratch(*size)
     outside = mask[..., None].expand_as(picture) == 0
