@@ -18,7 +18,10 @@ from ..gpen.faces.report import Report
 from ..gpen.model.checkpoint import Checkpoint
 from ..gpen.model.precision import choose_precision
 from ..gpen.progress import Progress
+from ..gpen.restorers import Restorer
 from ..gpen.restorers.gpen import GPENModel, build_network
+from ..gpen.restorers.through_onnx import OnnxModel
+from ..gpen.restorers.through_spandrel import SpandrelModel
 
 CATEGORY = "image/face/GPEN"
 MOST_PREVIEWS = 8
@@ -43,20 +46,13 @@ class Patcher(ModelPatcher):
         super().pin_weight_to_device(key)
 
 
-class ManagedModel(GPENModel):
-    """A GPEN network whose weights ComfyUI moves on and off the card.
+class Managed:
+    """What makes a model of the library one whose weights ComfyUI moves on and off the card.
 
     It holds the patcher, because ComfyUI's list of loaded models only keeps weak references.
     """
 
-    def __init__(self, checkpoint: Checkpoint, name: str, task: str, precision: str, memory: str):
-        device = management.get_torch_device()
-        chosen = choose_precision(precision, device, best_dtype(device))
-        network = build_network(checkpoint, chosen, comfy.ops.manual_cast)
-        super().__init__(network, name, task, chosen.dtype, memory)
-        for layer in (*network.encoder, *network.convs):
-            layer.register_forward_pre_hook(_stop_if_interrupted)
-        self.patcher = Patcher(network, load_device=device, offload_device=management.unet_offload_device())
+    patcher: ModelPatcher
 
     @property
     def device(self) -> torch.device:
@@ -73,6 +69,131 @@ class ManagedModel(GPENModel):
         return free_memory(self.device) - to_load
 
 
+class ManagedModel(Managed, GPENModel):
+    """A GPEN network under ComfyUI's management."""
+
+    def __init__(self, checkpoint: Checkpoint, name: str, task: str, precision: str, memory: str):
+        device = management.get_torch_device()
+        chosen = choose_precision(precision, device, best_dtype(device))
+        network = build_network(checkpoint, chosen, comfy.ops.manual_cast)
+        super().__init__(network, name, task, chosen.dtype, memory)
+        for layer in (*network.encoder, *network.convs):
+            layer.register_forward_pre_hook(_stop_if_interrupted)
+        self.patcher = Patcher(network, load_device=device, offload_device=management.unet_offload_device())
+
+
+class ManagedNetwork(Managed, SpandrelModel):
+    """A network that spandrel built under ComfyUI's management."""
+
+    def __init__(self, model: SpandrelModel):
+        vars(self).update(vars(model))
+        device = management.get_torch_device()
+        follow_input(model.network, device, model.dtype)
+        self.patcher = Patcher(model.network, load_device=device, offload_device=management.unet_offload_device())
+
+
+class ManagedSession(OnnxModel):
+    """A session of onnxruntime, which is closed when ComfyUI lets its models go."""
+
+    def __init__(self, model: OnnxModel):
+        vars(self).update(vars(model))
+        self.patcher = SessionPatcher(model)
+        self.make_ready()
+
+    def make_ready(self) -> None:
+        management.load_models_gpu([self.patcher])
+
+
+class SessionPatcher(ModelPatcher):
+    """Stands for a session among ComfyUI's loaded models: all that ComfyUI can do with it is to let it go.
+
+    It is counted with the bytes of its file.
+    """
+
+    def __init__(self, model: OnnxModel):
+        device, offload = management.get_torch_device(), management.unet_offload_device()
+        super().__init__(nn.Module(), device, offload, size=model.path.stat().st_size)
+        self.session_of = model
+
+    def loaded_size(self) -> int:
+        return self.model_size() if self.session_of.is_open else 0
+
+    def partially_load(self, *_: Any, **__: Any) -> int:
+        self.session_of.session()
+        return self.model_size()
+
+    def partially_unload(self, *_: Any, **__: Any) -> int:
+        return 0  # then all of it is asked for
+
+    def detach(self, unpatch_all: bool = True) -> Any:
+        self.session_of.close()
+        return self.model
+
+
+def managed(model: Restorer) -> Restorer:
+    """A restorer of the library under ComfyUI's management, as far as it can be."""
+    if isinstance(model, SpandrelModel):
+        return ManagedNetwork(model)
+    return ManagedSession(model) if isinstance(model, OnnxModel) else model
+
+
+def outside_of_management(model: Restorer) -> str:
+    """What a person is to know of a restorer whose memory ComfyUI does not see; else nothing."""
+    if not isinstance(model, OnnxModel):
+        return ""
+    return (
+        f". It runs by onnxruntime on {model.runs_on}, whose memory is outside of ComfyUI's management; the session is "
+        "closed when ComfyUI lets its models go"
+    )
+
+
+CAST = ("Linear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "GroupNorm", "LayerNorm")
+"""Layers of PyTorch that ComfyUI has as well, with weights that may lie elsewhere than what they are given."""
+
+
+def follow_input(network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    """Let a network run whose weights are only partly on the device, as ComfyUI leaves them where it is full.
+
+    Layers that ComfyUI knows become its own, which fetch their weights when they run. Whatever else has weights gets
+    them for as long as it runs: parameters in the middle of a network, and layers whose weights others look into.
+    """
+    for module in network.modules():
+        name = type(module).__name__
+        if name in CAST and type(module) is getattr(nn, name) and module.weight is not None:
+            module.__class__ = getattr(comfy.ops.manual_cast, name)
+            module.register_forward_pre_hook(_stop_if_interrupted)
+    for module in network.modules():
+        if not hasattr(module, "comfy_cast_weights"):
+            near = [child for child in module.children() if not hasattr(child, "comfy_cast_weights")]
+            owners = [module, *(child for child in near if not list(child.children()))]
+            if any(owner._parameters or owner._buffers for owner in owners):
+                _lend(module, owners, device, dtype)
+
+
+def _lend(module: nn.Module, owners: list[nn.Module], device: torch.device, dtype: torch.dtype) -> None:
+    """While a module runs, let parameters and buffers of its `owners` be on the device."""
+    lent: list[list[tuple[dict[str, Any], str, torch.Tensor]]] = []
+
+    def lend(*_: Any) -> None:
+        taken = []
+        for owner in owners:
+            both: tuple[dict[str, Any], ...] = owner._parameters, owner._buffers
+            for tensors in both:
+                for name, tensor in tensors.items():
+                    wanted = dtype if tensor is not None and tensor.is_floating_point() else None
+                    if tensor is not None and (tensor.device != device or tensor.dtype != (wanted or tensor.dtype)):
+                        taken.append((tensors, name, tensor))
+                        tensors[name] = tensor.to(device, wanted)
+        lent.append(taken)
+
+    def give_back(*_: Any) -> None:
+        for tensors, name, tensor in lent.pop():
+            tensors[name] = tensor
+
+    module.register_forward_pre_hook(lend)
+    module.register_forward_hook(give_back, always_call=True)
+
+
 def managed_place() -> Callable[[nn.Module], torch.device]:
     """A place for one detector's network, under ComfyUI's model management, for as long as the place is held."""
     patcher: ModelPatcher | None = None
@@ -86,6 +207,11 @@ def managed_place() -> Callable[[nn.Module], torch.device]:
         return device
 
     return place
+
+
+def torch_device() -> torch.device:
+    """Where ComfyUI runs networks."""
+    return management.get_torch_device()
 
 
 def best_dtype(device: torch.device | None = None) -> torch.dtype:

@@ -2,13 +2,14 @@
 // - It merges the translations of custom nodes before it loads those of a language of its own (frontend 1.32), which
 //   then take their place. So they are put into the definitions, which are what it falls back to.
 // - It has none for the values of a list. Here they are `options` of an input; workflows keep the values as they are.
-// - It cannot tell that choosing a model file will fetch it, and how large that is.
+// - It cannot tell that choosing a model file will fetch it, how large that is, what it is and what its terms are.
 
 import { app } from "../../scripts/app.js";
 
 import { chosen, fetchWords, filled } from "./words.js";
 
 let megabytesToFetch = {};
+let terms = {};
 
 function words(nodeType) {
   return chosen((all) => all.nodeDefs?.[nodeType]) ?? {};
@@ -30,13 +31,17 @@ function translate(definition, texts) {
 
 function label(nodeType, input, value) {
   const { options, to_fetch } = words(nodeType).inputs?.[input] ?? {};
-  const megabytes = nodeType === "GPENLoadModel" && input === "file" && megabytesToFetch[value];
-  if (megabytes && to_fetch) return filled(to_fetch, { file: value, size: megabytes });
-  return options?.[value] ?? value ?? "";
+  const isFile = nodeType === "GPENLoadModel" && input === "file";
+  const megabytes = isFile && megabytesToFetch[value];
+  const told = isFile && terms[value] ? ` · ${terms[value]}` : "";
+  if (megabytes && to_fetch) return filled(to_fetch, { file: value, size: megabytes }) + told;
+  return (options?.[value] ?? value ?? "") + told;
 }
 
 function readSizes(definitions) {
-  megabytesToFetch = definitions.GPENLoadModel?.input.required.file[1].megabytes_to_fetch ?? {};
+  const file = definitions.GPENLoadModel?.input.required.file[1];
+  megabytesToFetch = file?.megabytes_to_fetch ?? {};
+  terms = file?.terms ?? {};
 }
 
 app.registerExtension({

@@ -1,7 +1,7 @@
 """What every restorer is to the rest: upright crops of faces in, the same faces restored out."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -44,7 +44,7 @@ class RestorerSettings(Settings):
         advanced=True,
     )
 
-    def changed(self) -> dict[str, bool | int | float | str]:
+    def changed(self) -> dict[str, Any]:
         """What is not at its default, by name."""
         options = options_of(RestorerSettings)
         return {name: value for name in options if (value := getattr(self, name)) != options[name].default}

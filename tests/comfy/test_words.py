@@ -13,15 +13,17 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from gpen.faces.alignment import ALIGNMENTS
 from gpen.faces.detectors import DETECTORS
 from gpen.model.precision import DTYPES
+from gpen.restorers.protocol import VALUES
 from tools.client import Client
 from tools.comfyui import PACK_NAME, ROOT
 from tools.workflow import inputs_of
 
 LANGUAGES = ("en", "zh")
 # Choices that are names or numbers, the same in every language.
-NAMES = {*DETECTORS, *DTYPES, "fp8", "10%", "25%", "50%"}
+NAMES = {*DETECTORS, *DTYPES, "fp8", "10%", "25%", "50%", *ALIGNMENTS, *VALUES}
 WORDS = {
     "en": {"default": "default", "range": "range", "choices": "choices", "to": " to ", "and": ", ", "then": "; "},
     "zh": {"default": "默认", "range": "范围", "choices": "可选", "to": " 至 ", "and": "、", "then": "；"},
