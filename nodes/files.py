@@ -6,7 +6,7 @@ from pathlib import Path
 import folder_paths
 
 from ..gpen.by_name import open_detector, open_parser
-from ..gpen.errors import CheckpointError, SettingError
+from ..gpen.errors import GPENError, SettingError
 from ..gpen.faces.detectors import DETECTORS, Detector
 from ..gpen.paste.parsers import Parser
 from ..gpen.restorers import KINDS, RestorerKind, kind_of, terms_of
@@ -92,7 +92,7 @@ def _kind_in(path: Path, *_: int) -> RestorerKind | None:
     """It is asked at every look at the page; a file that changed is looked at again."""
     try:
         return kind_of(path)
-    except (CheckpointError, OSError):
+    except (GPENError, OSError):
         return None
 
 

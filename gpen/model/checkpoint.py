@@ -106,8 +106,10 @@ def write_checkpoint(
 
 
 @advice_on_out_of_memory("to read the file", "choose a smaller one")
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(path: Path, names_only: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of any checkpoint, out of their wrapper and without `module.` prefixes, and the file's metadata.
+
+    With `names_only` no number is read, and what stands for the tensors may be empty.
 
     The container is told by its first bytes, because people rename files. Whatever a file says about itself, reading
     it takes no more work than its size. Raises `CheckpointError` where it cannot be read.
@@ -122,7 +124,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"{path} cannot be opened: {error.strerror}. Check its name, folder and rights."
         ) from error
     if head[8:9] == b"{":
-        return _read_safetensors(path, int.from_bytes(head[:8], "little"))
+        return _read_safetensors(path, int.from_bytes(head[:8], "little"), names_only)
     if not head.startswith((b"PK\x03\x04", b"\x80")):
         raise _unknown(path, head)
     if path.suffix == ".safetensors":  # a promise that it breaks; newer versions of torch.load go by the ending, too
@@ -132,7 +134,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return _read_torch(path), {}
 
 
-def _read_safetensors(path: Path, header: int) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _read_safetensors(path: Path, header: int, names_only: bool) -> tuple[dict[str, Tensor], dict[str, str]]:
     if header > MOST_HEADER:
         raise _damaged(path, ValueError(f"its header should have {header:,} bytes"))
     try:
@@ -140,7 +142,8 @@ def _read_safetensors(path: Path, header: int) -> tuple[dict[str, Tensor], dict[
             names = file.keys()
             if len(names) > MOST_TENSORS:
                 raise ValueError(f"{len(names):,} tensors; expected {MOST_TENSORS:,} at most")
-            tensors = {_unprefixed(name): file.get_tensor(name) for name in names}
+            unread = torch.empty(0)
+            tensors = {_unprefixed(name): unread if names_only else file.get_tensor(name) for name in names}
             return tensors, dict(file.metadata() or {})
     except Exception as error:  # damaged bytes fail in many ways
         if is_out_of_memory(error):
@@ -170,8 +173,8 @@ def _unknown(path: Path, head: bytes) -> CheckpointError:
     if path.suffix.lower() == ".onnx" or (head[:1] == b"\x08" and head[2:3] == b"\x12"):
         return CheckpointError(
             f"{path} is an ONNX file, as ReActor, FaceFusion and others use them: a finished program for onnxruntime, "
-            "and not the network's weights, which are needed here. Choose GPEN-BFR-512 (or another name of the list), "
-            "which is downloaded, or a .pth or .safetensors file."
+            "and not the network's weights, which are needed here. It can be loaded as it is where it ends in .onnx, "
+            "and `python -m gpen convert` takes GPEN's weights out of it; or choose a .pth or .safetensors file."
         )
     return CheckpointError(
         f"{path} is not a checkpoint: expected a .pth, .pt or .safetensors file, found {_describe(head)}. "

@@ -95,7 +95,7 @@ def kind_of(path: Path) -> RestorerKind | None:
     for kind in KINDS.values():
         if kind.suffix and path.suffix.lower() == kind.suffix:
             return kind
-    names = list(read_tensors(path)[0])
+    names = list(read_tensors(path, names_only=True)[0])
     for kind in KINDS.values():
         if kind.marks and all(any(mark in name for name in names) for mark in kind.marks):
             return kind

@@ -138,4 +138,5 @@ def identity(model: Restorer) -> list[str]:
     for name, weight in network.state_dict().items() if network is not None else ():
         few = weight.flatten()[:4].float().cpu().numpy()
         digest.update(f"{name} {list(weight.shape)}".encode() + few.tobytes())
-    return [model.name, str(model.size), str(model.dtype), model.task.name, digest.hexdigest()[:16]]
+    told = [f"{name}={value}" for name, value in model.settings.changed().items()]
+    return [model.name, str(model.size), str(model.dtype), model.task.name, digest.hexdigest()[:16], *told]

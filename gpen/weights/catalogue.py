@@ -89,7 +89,7 @@ class Release:
         """The names it may have on disk: people keep GPEN networks as `.pt`, and `convert` makes `.safetensors`."""
         if self.kind == "restorer":
             names = (self.file, f"{self.name}.pth", Path(self.file).with_suffix(".safetensors").name)
-            return tuple(dict.fromkeys(names))
+            return tuple({name.lower(): name for name in reversed(names)}.values())[::-1]
         if self.kind != "gpen":
             return (self.file,)
         return tuple(Path(self.file).with_suffix(suffix).name for suffix in SUFFIXES)
