@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 import comfy.model_management as management
 import comfy.ops
@@ -177,8 +177,7 @@ def _lend(module: nn.Module, owners: list[nn.Module], device: torch.device, dtyp
     def lend(*_: Any) -> None:
         taken = []
         for owner in owners:
-            both: tuple[dict[str, Any], ...] = owner._parameters, owner._buffers
-            for tensors in both:
+            for tensors in cast("tuple[dict[str, Any], ...]", (owner._parameters, owner._buffers)):
                 for name, tensor in tensors.items():
                     wanted = dtype if tensor is not None and tensor.is_floating_point() else None
                     if tensor is not None and (tensor.device != device or tensor.dtype != (wanted or tensor.dtype)):

@@ -23,6 +23,7 @@ from ..model.checkpoint import Checkpoint
 from ..model.config import GPENConfig, OfficialTensor
 from ..model.layout import converted
 from ..model.network import GPEN
+from .catalogue import RELEASES
 
 CLOSE = 1e-4
 """How far a pixel in -1..1 may be from what the file itself makes of a picture."""
@@ -103,7 +104,7 @@ def _configs(constants: _Constants) -> Iterator[GPENConfig]:
         yield from RELEASED
 
 
-RELEASED = tuple(GPENConfig.released(*sizes) for sizes in ((512,), (256, 1, 0.5), (1024,), (2048,)))
+RELEASED = tuple(dict.fromkeys(release.config for release in RELEASES if release.config))
 
 
 def _official(name: str) -> str:
