@@ -14,7 +14,7 @@ from .report import UNUSABLE, one_line
 COMMANDS = {
     "restore": "restore the faces in pictures and films",
     "models": "list the released models and which are on disk",
-    "convert": "write a checkpoint as .safetensors that says what it is",
+    "convert": "write a checkpoint, or a GPEN out of an .onnx, as .safetensors",
     "prune": "write a checkpoint without the channels that matter least",
     "verify": "check GPEN files: structure, numbers, record, and a face compared with what the first look gave",
 }

@@ -175,9 +175,7 @@ def test_what_it_cannot_do_is_refused(asked: dict[str, Any], words: str, tmp_pat
 def test_damaged_file_is_said(tmp_path: Path) -> None:
     whole = write(tmp_path / "gpen.onnx").read_bytes()
     (tmp_path / "gpen.onnx").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(
-        gpen.CheckpointError, match=r"gpen.onnx is damaged, or not an ONNX file that onnx"
-    ):
+    with pytest.raises(gpen.CheckpointError, match=r"gpen.onnx is damaged, or not an ONNX file that onnx"):
         gpen.load_model(tmp_path / "gpen.onnx", device="cpu")
 
 
