@@ -38,6 +38,8 @@ class Outcome:
 
 
 FOUND = Outcome("found")
+LEAST = 1e-3
+"""Pixels that landmarks lie apart at least, across and down: less is a line or a point, and no matrix fits it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +113,7 @@ class Face:
         """Why it cannot be cut out, or None."""
         if not self.size > 0:
             return "its box has no area"
-        if not np.isfinite(self.landmarks).all() or np.ptp(self.landmarks, axis=0).min() == 0:
+        if not np.isfinite(self.landmarks).all() or np.ptp(self.landmarks, axis=0).min() < LEAST:
             return "its landmarks lie on a line"
         return None
 

@@ -50,7 +50,12 @@ def faces_from_landmarks(picture: Tensor, landmarks: object) -> Faces:
             f"(frames, image_size; {MESH_POINTS} points a face), got something else: {shown(error)}"
         ) from error
     faces = Faces(tuple(found), width, height, count).placed_on(picture)
-    return faces.with_faces(replace(face, sharpness=sharpness(picture[face.frame], face.landmarks)) for face in faces)
+    # In a much smaller copy of its picture a face may be no more than a point.
+    return faces.with_faces(
+        replace(face, sharpness=sharpness(picture[face.frame], face.landmarks))
+        for face in faces
+        if face.problem is None
+    )
 
 
 def _read(face: Mapping[str, Any], frame: int, width: int, height: int) -> Face:

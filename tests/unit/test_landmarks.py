@@ -76,3 +76,10 @@ def test_anything_else_is_named(astronaut: torch.Tensor, wrong: object) -> None:
 def test_other_number_of_pictures_is_named(astronaut: torch.Tensor) -> None:
     with pytest.raises(gpen.SettingError, match="batch of 3 pictures, and this one has 1"):
         gpen.faces_from_landmarks(astronaut, given(frames=3))
+
+
+def test_faces_that_shrink_to_a_point_are_none(astronaut: torch.Tensor) -> None:
+    """As in a copy that is a millionth of the size that they are given for."""
+    points = np.array(POINTS, np.float64) * 1e-3 + 5e5
+    face = {"landmarks_xy": points, "score": 0.9}
+    assert len(gpen.faces_from_landmarks(astronaut, {"frames": [[face]], "image_size": (10**6, 10**6)})) == 0
