@@ -90,7 +90,7 @@ def _way_up(detector: Detector, faces: list[tuple[np.ndarray, Face]]) -> list[Po
 def _turned(picture_to_crop: Matrix, degrees: float) -> Matrix:
     """The same crop, turned about its middle."""
     middle = (BOX_CROP_SIZE - 1) / 2
-    turn = cv2.getRotationMatrix2D((middle, middle), degrees, 1)
+    turn = np.asarray(cv2.getRotationMatrix2D((middle, middle), degrees, 1), np.float64)
     return np.column_stack([turn[:, :2] @ picture_to_crop[:, :2], _through(turn, picture_to_crop[None, :, 2])[0]])
 
 
