@@ -164,7 +164,7 @@ def sheet(rows: dict[str, list[tuple[Picture, Picture, Picture]]], across: int) 
             strips.append((line[:, :, ::-1] * 255).round().astype(np.uint8))
             width = line.shape[1]
         lines += [_caption(f"{label}: damaged | restored | original", width), *strips]
-    return cv2.imencode(".jpg", np.vstack(lines), [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
+    return cv2.imencode(".jpg", np.vstack(lines), [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
 
 
 def _caption(text: str, width: int) -> Picture:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 import gpen
+from gpen.image.luminance import luminance_of
 from gpen.image.picture import resized, to_uint8
 from gpen.model.config import GPENConfig
 from gpen.model.network import GPEN
-from gpen.model.tasks import luminance
 from gpen.restorers.gpen import GPENModel
 
 from ..pictures import Row, captioned, portrait, scaled
@@ -44,9 +44,9 @@ def _colorization() -> Row:
     original = _portrait("cory-booker")
     lighter = (_blurred(original, 6) * 1.1 + 0.12).clamp(0, 1)
     model, who = _model("GPEN-Colorization-1024", StandIn("colorization", lighter), "the original, lighter and blurred")
-    grey = luminance(original)
+    grey = luminance_of(original)
     coloured = gpen.restore_aligned(model, grey)
-    change = float((luminance(coloured) - grey).abs().max()) * 255
+    change = float((luminance_of(coloured) - grey).abs().max()) * 255
     return _row(
         {
             "colorization: a grey picture": grey.expand_as(original),

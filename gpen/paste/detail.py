@@ -108,10 +108,13 @@ def kept_detail(picture: Pixels, crop: Plane, restored: Pixels, noise: Noise, sc
         scale: how many pixels of the picture a pixel of the crop is long.
     """
     plane, radius = luminance(picture), max(2, round(1.5 * scale))
+    beyond = beyond_crop(plane, crop, scale)
+    # Where there is little but noise, what is left of it would flicker from frame to frame.
+    sure = np.maximum(0, 1 - np.float32(noise.energy) / (cv2.blur(np.square(beyond), (2 * radius + 1,) * 2) + 1e-9))
     if noise.weak > LEAST_WEAK:
-        plane = without_noise(plane, noise.weak)
+        beyond = beyond_crop(without_noise(plane, noise.weak), crop, scale)
     changed = cv2.blur(np.abs(luminance(restored) - crop), (2 * radius + 1,) * 2)
-    return beyond_crop(plane, crop, scale) * np.exp(-np.square(changed / MUCH_CHANGED))
+    return beyond * sure * np.exp(-np.square(changed / MUCH_CHANGED))
 
 
 def octaves(plane: Plane) -> list[Plane]:

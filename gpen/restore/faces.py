@@ -41,7 +41,7 @@ def restore_faces(
         model: the network.
         picture: (B, H, W, C) in 0..1, of any size: faces found in a smaller or larger copy of it are moved along.
         faces: what to restore.
-        settings: how; a network that makes its picture in its last octave, as the preview does, takes no less detail
+        settings: how; a network that makes its picture in its last octave takes no less detail
             than "full".
         batch: how many crops go through the network at once; see `restore_in_batches`.
         inpaint_mask: (B, H, W) in 0..1, for an inpainting model: what it fills in, and where alone faces are pasted.

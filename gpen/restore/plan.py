@@ -33,8 +33,7 @@ class RestoreSettings(Settings):
     detail: str = option(
         "full",
         "half and quarter: a quick look in a part of the time and memory. The network stops before its last steps, and "
-        "faces come out blurred. For choosing other settings; the result is made with full. Not for the preview model, "
-        "which makes its picture in the very last step.",
+        "faces come out blurred. For choosing other settings; the result is made with full.",
         choices=tuple(DETAIL),
         advanced=True,
     )

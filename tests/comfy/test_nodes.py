@@ -89,9 +89,10 @@ def test_8_bits_give_nearly_the_same_picture(client: Client) -> None:
     assert face_psnr(*pictures) >= 35
 
 
-def test_quick_look_that_shows_nothing_is_an_error(client: Client) -> None:
-    with pytest.raises(NodeFailed, match=r"last step\. Choose detail full"):
-        client.run(one_node(client, BAD, detail="quarter"))
+def test_quick_look_shows_the_face_blurred(client: Client) -> None:
+    graphs = (one_node(client, BAD, detail=detail) for detail in ("quarter", "full"))
+    quick, full = (client.pictures(client.run(graph), node(graph, "PreviewImage"))[0] for graph in graphs)
+    assert 24 < face_psnr(quick, full) < 40
 
 
 def test_step_by_step_and_one_node_agree(client: Client) -> None:

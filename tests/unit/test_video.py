@@ -20,6 +20,7 @@ import cv2
 
 import gpen
 from gpen.faces.alignment import template
+from gpen.image.cuts import Change
 from gpen.video import parts, pyav, write
 from tests.support import films
 from tests.support.detectors import Fixed
@@ -233,7 +234,7 @@ def test_memory_does_not_grow_with_the_film(tmp_path: Path, monkeypatch: pytest.
 def test_a_line_that_was_cut_off_is_looked_at_again(tmp_path: Path) -> None:
     path = tmp_path / "faces.jsonl"
     face = gpen.Face(0, (1.0, 2.0, 3.5, 4.25), template(64) / 3, 0.9, sharpness=41.5)
-    line = parts.Seen(512, 1.5, [face]).to_line()
+    line = parts.Seen(512, Change(1.5, 2.5), [face]).to_line()
     path.write_text(line + line + line[:40])
     seen, complete = parts.read_seen(path)
     assert len(seen) == 2 and not complete
