@@ -31,7 +31,8 @@ def test_clip_step_by_step(client: Client) -> None:
     pasted = graph.add("GPENPasteFaces", image=straight.out(), faces=restored.out(), **plain)
     shown = graph.add("PreviewImage", images=pasted.out())
     run = client.run(graph)
-    assert run.outputs[tracked.id]["text"][0].startswith("3 faces found in 1 track, 1 filled in")
+    # A frame of one grey is a dropped one: the track goes on behind it, and nothing is painted into it.
+    assert run.outputs[tracked.id]["text"][0].startswith("2 faces found in 1 track\n")
     pictures = client.pictures(run, shown)
 
     batch = torch.from_numpy(np.stack(frames)).float() / 255
@@ -53,7 +54,7 @@ def test_clip_step_by_step(client: Client) -> None:
         clip=True,
     )
     one.add("PreviewImage", images=whole.out())
-    assert "3 faces found in 1 track, 3 restored" in client.run(one).outputs[whole.id]["text"][0]
+    assert "2 faces found in 1 track, 2 restored" in client.run(one).outputs[whole.id]["text"][0]
 
 
 def test_face_that_comes_and_goes_is_faded(client: Client, small: Path) -> None:
