@@ -190,6 +190,20 @@ def steps(note: Note) -> Template:
 
 
 @template
+def restorers(note: Note) -> Template:
+    graph = Graph()
+    picture = graph.add("LoadImage", image=EXAMPLE)
+    other = graph.add("GPENLoadModel", file="GFPGANv1.4.pth")
+    by_other = graph.add("GPENRestore", model=other.out(), image=picture.out())
+    model = graph.add("GPENLoadModel")
+    restored = graph.add("GPENRestore", model=model.out(), image=picture.out())
+    first = graph.add("SaveImage", images=restored.out(), filename_prefix="restored_preview")
+    second = graph.add("SaveImage", images=by_other.out(), filename_prefix="restored_GFPGAN")
+    rows = [[[note, picture], [model, other], [restored], [by_other], [first, second]]]
+    return Template(graph, rows, Sample(damaged(person("amy-klobuchar"))))
+
+
+@template
 def selection(note: Note) -> Template:
     graph = Graph()
     picture = graph.add("LoadImage", image=EXAMPLE)
