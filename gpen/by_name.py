@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from .errors import CheckpointError, DetectorError, SettingError, advice_on_out_of_memory
 from .faces import detectors
@@ -14,6 +13,7 @@ from .faces.detect import find_faces
 from .faces.detectors import DETECTORS, Detector, Place, on_cpu
 from .faces.face import Faces
 from .faces.passes import DetectSettings
+from .image.given import GivenPicture
 from .model.checkpoint import read_checkpoint
 from .options import settled
 from .paste.masks import MASKS
@@ -107,7 +107,7 @@ def open_restorer(path: Path, kind: RestorerKind, wanted: Wanted, pruning: str |
 
 
 def detect_faces(
-    picture: Tensor,
+    picture: GivenPicture,
     detector: str | Detector = "auto",
     settings: DetectSettings | None = None,
     *,

@@ -12,6 +12,7 @@ from .faces.face import Face, Faces, Outcome
 from .faces.passes import DetectSettings
 from .faces.select import SelectSettings, select_faces
 from .faces.track import TrackSettings, track_faces
+from .image.given import GivenPicture
 from .image.picture import as_mask, as_rgb, with_alpha_of
 from .paste.compose import paste_frame
 from .paste.parsers import Parser
@@ -55,7 +56,7 @@ class Masks:
 @advice_on_out_of_memory("to restore the faces of these pictures", "give fewer or smaller pictures at a time")
 def restore(
     model: Restorer,
-    picture: Tensor,
+    picture: GivenPicture,
     detector: str | Detector = "auto",
     *,
     detect: DetectSettings | None = None,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SettingError, advice_on_out_of_memory
+from ..image.given import GivenPicture
 from ..image.picture import as_rgb, resized
 from ..image.warp import for_resized_crop, inverse
 from ..progress import Progress
@@ -31,7 +32,7 @@ class FaceCrops:
 
 @advice_on_out_of_memory("to cut out the faces", "choose a smaller size, or fewer faces")
 def face_crops(
-    picture: Tensor,
+    picture: GivenPicture,
     faces: Faces,
     *,
     which: str = WHICH[0],

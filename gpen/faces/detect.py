@@ -3,10 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from torch import Tensor
-
 from ..errors import advice_on_out_of_memory
 from ..image.cuts import Change, Changes, flashes, scene_cuts
+from ..image.given import GivenPicture
 from ..image.picture import as_rgb, to_uint8
 from ..options import settled
 from ..progress import Progress
@@ -19,7 +18,7 @@ from .sharpness import sharpness
 
 @advice_on_out_of_memory("to look for faces", "give fewer or smaller pictures at a time")
 def find_faces(
-    picture: Tensor,
+    picture: GivenPicture,
     detector: Detector,
     settings: DetectSettings | None = None,
     *,

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
+from ..image.given import GivenPicture
 from ..image.picture import as_rgb
 from ..image.warp import footprint
 from .face import Face, Faces
@@ -42,7 +42,7 @@ def bounding_boxes(faces: Faces) -> list[list[dict[str, Any]]]:
     return boxes
 
 
-def segments(picture: Tensor, faces: Faces) -> Segments:
+def segments(picture: GivenPicture, faces: Faces) -> Segments:
     """The faces of the first picture (B, H, W, C) as SEGS; each region is what the face's crop covers of the picture.
 
     Faces without a crop are left out: nothing says how much of the picture belongs to them.

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from ..errors import SettingError, advice_on_out_of_memory
+from ..image.given import GivenPicture
 from ..image.picture import as_rgb
 from .boxes import MOST_FACES, MOST_PIXELS, is_far, number, shown
 from .face import Face, Faces
@@ -22,7 +22,7 @@ where YuNet sees its own."""
 
 
 @advice_on_out_of_memory("to read the faces' places", "give fewer or smaller pictures at a time")
-def faces_from_landmarks(picture: Tensor, landmarks: object) -> Faces:
+def faces_from_landmarks(picture: GivenPicture, landmarks: object) -> Faces:
     """The faces that a FACE_LANDMARKS holds; nothing is looked for.
 
     Args:

@@ -5,6 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..image.given import GivenPicture
 from ..image.picture import as_rgb, to_uint8
 from .boxes import common_area
 from .face import Box, Face, Faces
@@ -20,7 +21,7 @@ LETTERS = 0.36
 LINE_HEIGHT = 12
 
 
-def draw_faces(picture: Tensor, faces: Faces) -> Tensor:
+def draw_faces(picture: GivenPicture, faces: Faces) -> Tensor:
     """The pictures (B, H, W, 3) with each face framed, its landmarks dotted, and its number, size, score and sharpness
     written beside it. A small picture is shown enlarged, by a whole number.
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SettingError, advice_on_out_of_memory
+from .given import GivenPicture
 from .picture import as_rgb, with_alpha_of
 from .warp import Pixels
 
@@ -20,7 +21,7 @@ NEWTON_STEPS = 8
 
 
 @advice_on_out_of_memory("to correct the lens", "give fewer or smaller pictures at a time")
-def correct_lens(picture: Tensor, strength: float, direction: str = DIRECTIONS[0]) -> Tensor:
+def correct_lens(picture: GivenPicture, strength: float, direction: str = DIRECTIONS[0]) -> Tensor:
     """Take a lens's distortion out of pictures (B, H, W, C) in 0..1, or put it back → (B, H, W, 3), of the same size.
 
     Alpha moves along, so that it is (B, H, W, 4) where there is any.

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..errors import advice_on_out_of_memory
 from ..faces.face import Crop, Face, Faces
+from ..image.given import GivenPicture
 from ..image.picture import as_mask, as_rgb, with_alpha_of
 from ..image.warp import Matrix, Pixels, Plane, Rectangle, footprint, inverse, scale_of, smoothed
 from ..options import settled
@@ -51,7 +52,7 @@ class Pasted:
 
 @advice_on_out_of_memory("to paste the faces", "give fewer or smaller pictures at a time")
 def paste_faces(
-    picture: Tensor,
+    picture: GivenPicture,
     faces: Faces,
     settings: PasteSettings | None = None,
     *,

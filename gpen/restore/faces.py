@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import advice_on_out_of_memory
 from ..faces.alignment import Colour, crop_face
 from ..faces.face import Crop, Face, Faces, Outcome
+from ..image.given import GivenPicture
 from ..image.picture import as_rgb
 from ..options import settled
 from ..progress import Progress
@@ -26,7 +27,7 @@ from .tiles import OVERLAP, check_tiles, restore_tiled
 @advice_on_out_of_memory("to cut out and restore the faces", "choose fewer faces, memory low or a smaller model")
 def restore_faces(
     model: Restorer,
-    picture: Tensor,
+    picture: GivenPicture,
     faces: Faces,
     settings: RestoreSettings | None = None,
     *,
@@ -64,7 +65,7 @@ def restore_faces(
 
 def one_by_one(
     model: Restorer,
-    picture: Tensor,
+    picture: GivenPicture,
     faces: Faces,
     settings: RestoreSettings,
     inpaint_mask: Tensor | None = None,

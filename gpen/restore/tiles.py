@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import SettingError, advice_on_out_of_memory
+from ..image.given import GivenPicture
 from ..image.picture import as_rgb, with_alpha_of
 from ..image.tiles import faded_tiles
 from ..progress import Progress
@@ -22,7 +23,7 @@ OVERLAP = 64
 )
 def restore_tiled(
     model: Restorer,
-    picture: Tensor,
+    picture: GivenPicture,
     *,
     overlap: int = OVERLAP,
     batch: int | None = None,

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import SettingError, advice_on_out_of_memory
+from ..image.given import GivenPicture
 from ..image.picture import as_rgb, resized, with_alpha_of
 from ..progress import Progress
 from ..restorers.protocol import Restorer
@@ -19,7 +20,7 @@ from .inpaint import checked_mask
 )
 def restore_aligned(
     model: Restorer,
-    picture: Tensor,
+    picture: GivenPicture,
     *,
     strength: float = 1.0,
     inpaint_mask: Tensor | None = None,

@@ -27,12 +27,18 @@ class TorchModel:
     """
 
     network: Any
+    size: Any
+    """Side of the crops it restores, in pixels."""
 
     def __init__(self, network: nn.Module, name: str, task: str, dtype: torch.dtype):
         self.network = network
         self.name = name
         self.task = TASKS[task]
         self.dtype = dtype
+
+    def __repr__(self) -> str:
+        bits = str(self.dtype).removeprefix("torch.")
+        return f"<{self.name}: {self.task.name} of faces of {self.size} px, {bits} on {self.device}>"
 
     @property
     def device(self) -> torch.device:

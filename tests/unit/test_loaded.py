@@ -66,6 +66,11 @@ def test_batch_follows_what_is_free(file: Path) -> None:
     assert loaded(file, device="cpu").pictures_at_once() == 1
 
 
+def test_is_one_readable_line(file: Path) -> None:
+    model = loaded(file, device="cpu", precision="fp32")
+    assert repr(model) == "<small: restoration of faces of 128 px, float32 on cpu>"
+
+
 def test_low_memory_gives_the_same_picture(file: Path) -> None:
     x = torch.rand(2, 3, 128, 128) * 2 - 1
     normal, low = (loaded(file, device="cpu", memory=memory)(x) for memory in ("normal", "low"))
