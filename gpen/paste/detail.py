@@ -28,6 +28,9 @@ CAUTION_COMPRESSED = 1.0
 # on portraits of four people, as the nearest to the undamaged ones over noise, JPEG, blur and none of these.
 WEAK = 2.1
 WEAK_COMPRESSED = 3.2
+# Times the noise's energy, above which a place has something finer to show: more is calmer in clips, less is nearer to
+# a noisy still. Half gives both.
+SURE = 0.5
 # Good photographs have blocks that do not show, and a sharp face without any is measured as high; in luminance 0..1.
 UNSEEN_COMPRESSION = 4 / 255
 # In luminance 0..1: a sharp face that is restored once more changes by less than half of it nearly everywhere.
@@ -110,7 +113,9 @@ def kept_detail(picture: Pixels, crop: Plane, restored: Pixels, noise: Noise, sc
     plane, radius = luminance(picture), max(2, round(1.5 * scale))
     beyond = beyond_crop(plane, crop, scale)
     # Where there is little but noise, what is left of it would flicker from frame to frame.
-    sure = np.maximum(0, 1 - np.float32(noise.energy) / (cv2.blur(np.square(beyond), (2 * radius + 1,) * 2) + 1e-9))
+    sure = np.maximum(
+        0, 1 - np.float32(SURE * noise.energy) / (cv2.blur(np.square(beyond), (2 * radius + 1,) * 2) + 1e-9)
+    )
     if noise.weak > LEAST_WEAK:
         beyond = beyond_crop(without_noise(plane, noise.weak), crop, scale)
     changed = cv2.blur(np.abs(luminance(restored) - crop), (2 * radius + 1,) * 2)

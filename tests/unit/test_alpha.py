@@ -53,3 +53,10 @@ def test_alpha_moves_with_the_lens(picture: Tensor) -> None:
     moved = correct_lens(grey, 0.5)
     torch.testing.assert_close(moved[..., 3], moved[..., 0])
     assert not torch.equal(moved, grey)
+
+
+def test_alpha_is_clipped_as_colours_are() -> None:
+    """A sharp filter before this leaves both a little outside."""
+    picture = torch.linspace(-0.2, 1.2, 64 * 64 * 4).view(1, 64, 64, 4)
+    done = restore_tiled(Negative(), picture, overlap=8)
+    assert torch.equal(done[..., 3], picture[..., 3].clamp(0, 1)) and done.min() >= 0 and done.max() <= 1
