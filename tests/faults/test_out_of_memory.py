@@ -138,6 +138,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Callable[[], An
 @pytest.mark.parametrize("step", ["load", "detect", "cut", "restore", "whole", "tiles", "paste", "lens"])
 def test_shortage(step: str, steps: dict[str, Callable[[], Any]], trials: Trials) -> None:
     """Memory that runs out at each place that asks for it."""
+    trials.kind += f": {step}"
     run = steps[step]
     expected = run()
     with short() as counted:
