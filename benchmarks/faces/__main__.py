@@ -1,11 +1,12 @@
 """`python -m benchmarks.faces`: every promise about faces with its bar, its figure and whether it is kept."""
 
 import argparse
-import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+
+from benchmarks.table import processor
 
 from . import clips, detection, quality
 from .row import Row
@@ -41,7 +42,7 @@ def main() -> None:
     for rows, seconds in (future.result() for future in futures):
         total += seconds
         table += lines_of(rows, seconds)
-    words = f"Measured on {machine()}; {total / 60:.1f} minutes of one core in all, `seconds` are of one core."
+    words = f"Measured on {processor()}; {total / 60:.1f} minutes of one core in all, `seconds` are of one core."
     print(f"\n{words}")
     if options.only is None:
         options.output.write_text(f"{HEAD}\n{words}\n\n" + "\n".join(table) + "\n", encoding="utf-8")
@@ -59,14 +60,6 @@ def one_thread() -> None:
 def lines_of(rows: tuple[Row, ...], seconds: float) -> list[str]:
     """Rows that were measured together as lines of the table."""
     return [f"| {row.name} | {row.bar} | {row.figure} | {row.verdict} | {seconds / len(rows):.0f} |" for row in rows]
-
-
-def machine() -> str:
-    """The processor's name, as far as the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
-    found = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(found, platform.processor() or platform.machine())
 
 
 def timed(measure: Callable[[], Row | tuple[Row, ...]]) -> tuple[tuple[Row, ...], float]:

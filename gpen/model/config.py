@@ -133,8 +133,8 @@ class GPENConfig:
         gain, width = ACTIVATION_GAIN, self.style_dim
         for i in range(self.mapping_layers):
             name, ours, factor = f"generator.style.{i + 1}", f"mapping.{i}", MAPPING_LR_MUL * gain
-            yield OfficialTensor(f"{name}.weight", (width, width), f"{ours}.weight", factor / math.sqrt(width))
-            yield OfficialTensor(f"{name}.bias", (width,), f"{ours}.bias", factor)
+            yield OfficialTensor(f"{name}.weight", (width, width), f"{ours}.weight", factor / math.sqrt(width), gain)
+            yield OfficialTensor(f"{name}.bias", (width,), f"{ours}.bias", factor, gain)
         constant = (1, self.constant_channels, 4, 4)
         yield OfficialTensor("generator.input.input", constant, "constant.weight", 1.0)
         for conv, outputs in enumerate(self.generator_channels):
@@ -142,8 +142,8 @@ class GPENConfig:
             both = outputs + self.noise_channels(conv)
             # Demodulation divides by the norm of the weights, so the activation's gain is applied with it, not here.
             yield from self._modulated(name, ours, (1, outputs, self.input_channels(conv), 3, 3))
-            yield OfficialTensor(f"{name}.noise.weight", (1,), f"{ours}.noise.weight", gain)
-            yield OfficialTensor(f"{name}.activate.bias", (both,), f"{ours}.noise.bias", gain)
+            yield OfficialTensor(f"{name}.noise.weight", (1,), f"{ours}.noise.weight", gain, gain)
+            yield OfficialTensor(f"{name}.activate.bias", (both,), f"{ours}.noise.bias", gain, gain)
             if conv % 2 == 0:
                 name = "generator.to_rgb1" if conv == 0 else f"generator.to_rgbs.{conv // 2 - 1}"
                 ours = f"to_rgbs.{conv // 2}"
@@ -153,12 +153,13 @@ class GPENConfig:
         for level, outputs in enumerate(self.encoder_channels):
             weight, bias, side = ("0", "1", 1) if level == 0 else ("1", "2", 3)  # a blur comes first below level 0
             name, ours, shape = f"ecd{level}.0", f"encoder.{level}", (outputs, inputs, side, side)
-            yield OfficialTensor(f"{name}.{weight}.weight", shape, f"{ours}.weight", gain / math.sqrt(inputs * side**2))
-            yield OfficialTensor(f"{name}.{bias}.bias", (outputs,), f"{ours}.bias", gain)
+            factor = gain / math.sqrt(inputs * side**2)
+            yield OfficialTensor(f"{name}.{weight}.weight", shape, f"{ours}.weight", factor, gain)
+            yield OfficialTensor(f"{name}.{bias}.bias", (outputs,), f"{ours}.bias", gain, gain)
             inputs = outputs
         shape, factor = (width, inputs * 16), gain / math.sqrt(inputs * 16)
-        yield OfficialTensor("final_linear.0.weight", shape, "to_latent.weight", factor)
-        yield OfficialTensor("final_linear.0.bias", (width,), "to_latent.bias", gain)
+        yield OfficialTensor("final_linear.0.weight", shape, "to_latent.weight", factor, gain)
+        yield OfficialTensor("final_linear.0.bias", (width,), "to_latent.bias", gain, gain)
 
     def _modulated(self, name: str, ours: str, shape: Shape) -> Iterator["OfficialTensor"]:
         """A modulated convolution: its weight, and the linear layer that makes its styles."""
@@ -180,7 +181,14 @@ class OfficialTensor(NamedTuple):
     ours: str
     """Its name in `network.GPEN`."""
     factor: float
-    """What official code multiplies it by each time it runs."""
+    """What official code multiplies it by each time it runs, the gain of an activation behind it included."""
+    gain: float = 1.0
+    """That of the activation."""
+
+    @property
+    def scale(self) -> float:
+        """What official code multiplies the tensor itself by."""
+        return self.factor / self.gain
 
 
 def _octaves(first: int, last: int) -> list[int]:

@@ -22,7 +22,7 @@ def from_official(config: GPENConfig, official: Mapping[str, Tensor]) -> dict[st
 
 def converted(config: GPENConfig, official: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """What `from_official` gives, one tensor after the other, so that not all of them are in memory in float32."""
-    for source, _, target, factor in config.tensors():
+    for source, _, target, factor, _ in config.tensors():
         tensor = official[source].to(torch.float32) * factor
         if source.endswith("bias"):
             tensor = tensor.flatten()
@@ -38,7 +38,7 @@ def converted(config: GPENConfig, official: Mapping[str, Tensor]) -> Iterator[tu
 def to_official(config: GPENConfig, ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The inverse of `from_official`, in float32."""
     official: dict[str, Tensor] = {}
-    for source, shape, target, factor in config.tensors():
+    for source, shape, target, factor, _ in config.tensors():
         tensor = ours[target].detach().to("cpu", torch.float32) / factor
         if (conv := _styled_conv(target)) and int(conv) % 2:
             tensor = tensor.transpose(0, 1)

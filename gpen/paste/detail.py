@@ -83,7 +83,7 @@ def own_detail(crop: Pixels, restored: Pixels, noise: Noise, scale: float) -> Pl
         SIGMAS, gains, octaves(was), octaves(now), octaves(lost), strict=False
     ):
         energy = noise.energy * gain**2
-        wiener = np.maximum(0, 1 - energy / (_local(difference, sigma) + 1e-9))
+        wiener = _wiener(difference, sigma, energy)
         # The network's own detail stays where the picture has less.
         own = np.maximum(0, _local(before, sigma) - energy)
         kept += difference * wiener * np.minimum(1, (own + least) / (_local(after, sigma) + least))
@@ -113,9 +113,7 @@ def kept_detail(picture: Pixels, crop: Plane, restored: Pixels, noise: Noise, sc
     plane, radius = luminance(picture), max(2, round(1.5 * scale))
     beyond = beyond_crop(plane, crop, scale)
     # Where there is little but noise, what is left of it would flicker from frame to frame.
-    sure = np.maximum(
-        0, 1 - np.float32(SURE * noise.energy) / (cv2.blur(np.square(beyond), (2 * radius + 1,) * 2) + 1e-9)
-    )
+    sure = _wiener(beyond, radius / 2, np.float32(SURE * noise.energy))
     if noise.weak > LEAST_WEAK:
         beyond = beyond_crop(without_noise(plane, noise.weak), crop, scale)
     changed = cv2.blur(np.abs(luminance(restored) - crop), (2 * radius + 1,) * 2)
@@ -138,6 +136,11 @@ def noise_gains(scale: float) -> list[float]:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     crop = cv2.warpAffine(smoothed(white, scale), matrix, (whole, whole), flags=flags, borderMode=cv2.BORDER_REFLECT)
     return [float(band[margin:-margin, margin:-margin].std()) for band in octaves(np.asarray(crop, np.float32))]
+
+
+def _wiener(band: Plane, sigma: float, energy: float | np.float32) -> Plane:
+    """The share (H, W) of a band that is taken for the face's, where noise has that energy."""
+    return np.maximum(0, 1 - energy / (_local(band, sigma) + 1e-9))
 
 
 def _local(band: Plane, sigma: float) -> Plane:

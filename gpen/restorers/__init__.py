@@ -47,7 +47,7 @@ def _codeformer(descriptor: Any, x: Tensor, settings: RestorerSettings) -> Tenso
 
 
 _ROWS = (
-    RestorerKind("GPEN", GPEN_TERMS, marks=("generator.style.", "ecd0."), alignment=GPEN_ALIGNMENT),
+    RestorerKind("GPEN", GPEN_TERMS, marks=("generator.style.", "ecd0."), alignment=GPEN_ALIGNMENT, package=""),
     RestorerKind(
         "GFPGAN",
         APACHE_TERMS,
@@ -80,6 +80,7 @@ _ROWS = (
         open_onnx,
         suffix=".onnx",
         options=("fidelity", "template", "values"),
+        package="onnxruntime",
     ),
 )
 
@@ -114,7 +115,7 @@ def terms_of(name: str, kind: RestorerKind) -> str:
 
 def check_installed(kind: RestorerKind) -> None:
     """Raise `CheckpointError` where a package that a kind of restorer needs is not installed; nothing is imported."""
-    package = kind.package if kind.open is open_spandrel else "onnxruntime" if kind.open is open_onnx else None
+    package = kind.package
     if package and find_spec(package) is None:
         raise CheckpointError(
             f"{kind.name} networks need the package {package}, which is not installed here: "

@@ -54,7 +54,7 @@ class RestorerKind:
     architecture: str = ""
     """What spandrel calls it, where that is not its name."""
     package: str = "spandrel"
-    """Which package knows it."""
+    """Which package builds or runs it; empty where this one does."""
     run: Callable[[Any, Tensor, RestorerSettings], Tensor] = plainly
     """(spandrel's descriptor, crops (B, 3, s, s) in 0..1, options) → (B, 3, S, S) in 0..1, not clamped."""
     bytes_of_one: int = 1 << 30

@@ -51,7 +51,7 @@ class RestorerSettings(Settings):
 
 
 class Restorer(Protocol):
-    """Restores crops of faces. GPEN (`gpen.py`) is the best kept one; a table in `kinds.py` names them all."""
+    """Restores crops of faces. GPEN (`gpen.py`) is the best kept one; the table in `__init__.py` names them all."""
 
     @property
     def name(self) -> str:
@@ -123,3 +123,9 @@ def only_full_detail(name: str, detail: str) -> None:
     """Raise `SettingError` where a restorer that has no quick look is asked for one."""
     if detail != "full":
         raise SettingError(f"{name} has no quick look, which only GPEN networks have; choose detail full, not {detail}")
+
+
+def not_in_strips(what: str, memory: str) -> None:
+    """Raise `SettingError` where a restorer that is run whole is asked for low memory."""
+    if memory == "low":
+        raise SettingError(f"{what} cannot be run in strips; choose memory auto or normal, or a GPEN network")

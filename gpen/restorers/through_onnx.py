@@ -20,7 +20,7 @@ from ..errors import CheckpointError, SettingError
 from ..faces.alignment import ALIGNMENTS, Alignment
 from ..model.tasks import TASKS
 from .kind import RestorerKind, Wanted
-from .protocol import VALUES, check_settings, only_full_detail
+from .protocol import VALUES, check_settings, not_in_strips, only_full_detail
 from .torch_model import finite
 
 log = logging.getLogger(__name__)
@@ -171,8 +171,7 @@ def open_onnx(kind: RestorerKind, path: Path, wanted: Wanted) -> OnnxModel:
     what = f"{path.name} is a finished program, which"
     if wanted.precision not in ("auto", "fp32"):
         raise SettingError(f"{what} has a precision of its own; leave precision at auto, not {wanted.precision}")
-    if wanted.memory == "low":
-        raise SettingError(f"{what} cannot be run in strips; choose memory auto or normal, or a GPEN network")
+    not_in_strips(what, wanted.memory)
     session = _session(path, _providers(wanted))
     # What a file says of itself: its `metadata_props`.
     told: Mapping[str, str] = session.get_modelmeta().custom_metadata_map

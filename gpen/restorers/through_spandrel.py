@@ -17,7 +17,7 @@ from ..errors import CheckpointError, SettingError, is_out_of_memory
 from ..model.checkpoint import read_tensors
 from ..model.precision import DTYPES, PRECISIONS
 from .kind import RestorerKind, Wanted
-from .protocol import RestorerSettings, check_settings, only_full_detail
+from .protocol import RestorerSettings, check_settings, not_in_strips, only_full_detail
 from .torch_model import TorchModel
 
 TRAINING = "vqvae."
@@ -99,8 +99,7 @@ def open_spandrel(kind: RestorerKind, path: Path, wanted: Wanted) -> SpandrelMod
     """
     what = f"{path.stem} is a {kind.name} network, which"
     check_settings(what, wanted.settings, kind.options)
-    if wanted.memory == "low":
-        raise SettingError(f"{what} cannot be run in strips; choose memory auto or normal, or a GPEN network")
+    not_in_strips(what, wanted.memory)
     if wanted.precision not in PRECISIONS:
         raise SettingError.unknown("precision", wanted.precision, PRECISIONS)
     if wanted.precision == "fp8":

@@ -6,7 +6,6 @@ known by its place, as the graph uses them in the order in which the network run
 network that comes out is held against the file itself, run by onnxruntime.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -27,7 +26,6 @@ from .catalogue import RELEASES
 
 CLOSE = 1e-4
 """How far a pixel in -1..1 may be from what the file itself makes of a picture."""
-MAPPING_LR_MUL = 0.01
 ELSE = "Use it as it is, with onnxruntime, or take the official .pth file."
 
 Array = npt.NDArray[np.floating[Any]]
@@ -186,15 +184,7 @@ def _squeezed(shape: Sequence[int]) -> tuple[int, ...]:
 def _unscaled(array: Array, tensor: OfficialTensor, from_right: bool) -> Tensor:
     """A constant that an exporter multiplied by what official code multiplies a parameter with when it runs."""
     array = array.T if from_right and array.ndim == 2 else array
-    return _tensor(array).reshape(tensor.shape) / _scale(tensor)
-
-
-def _scale(tensor: OfficialTensor) -> float:
-    mapping = MAPPING_LR_MUL if tensor.name.startswith("generator.style.") else 1.0
-    if not tensor.name.endswith(".weight") or tensor.name.endswith("noise.weight"):
-        return mapping
-    inputs = math.prod(tensor.shape[2:]) if len(tensor.shape) == 5 else math.prod(tensor.shape[1:])
-    return mapping / math.sqrt(inputs)
+    return _tensor(array).reshape(tensor.shape) / tensor.scale
 
 
 def _tensor(array: Array) -> Tensor:

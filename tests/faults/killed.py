@@ -20,13 +20,13 @@ import torch
 
 from gpen.atomic_file import PREFIX, replacing
 from gpen.cli import main as command
-from gpen.model.checkpoint import read_checkpoint, write_checkpoint
-from gpen.model.config import GPENConfig
+from gpen.model.checkpoint import read_checkpoint, read_tensors
 from gpen.restorers.verify import verify_model
 from gpen.weights.catalogue import Release
 from gpen.weights.convert import convert
 from gpen.weights.download import fetch
 from gpen.weights.record import write_record
+from tests.support.networks import write_small
 from tests.support.rogue import Rogue, head
 
 CONTENTS = [b"old" * 100_000, b"new" * 300_000]
@@ -39,10 +39,8 @@ RIGHT = {"source.pth", "source.safetensors", "file.pth.part", "file.pth.part.jso
 
 
 def write_source(folder: Path) -> None:
-    config = GPENConfig.released(64, narrow=1 / 16, style_dim=64, mapping_layers=2)
-    tensors = {name: torch.randn(shape) for name, shape in config.official_shapes().items()}
+    tensors, _ = read_tensors(write_small(folder / "source.safetensors"))
     torch.save(tensors, folder / "source.pth")
-    write_checkpoint(folder / "source.safetensors", tensors)
 
 
 def _convert(folder: Path) -> None:
