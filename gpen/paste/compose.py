@@ -28,7 +28,7 @@ from ..options import settled
 from ..progress import Progress
 from .color import matched_color
 from .finish import Finish, Job, pixels_of, warped, width_of
-from .masks import MASKS, check_parser, mask_of
+from .masks import MASKS, check_parser, distance_inside, mask_of
 from .parsers import Parser
 from .settings import PasteSettings
 
@@ -186,7 +186,7 @@ def _not_hidden(job: Job, mask: Plane, nearer: Sequence[tuple[Crop, Plane]]) -> 
         # Their whole neighbourhood is looked at: what hides the face may lie just beside its place.
         wide = max(left - reach, 0), max(top - reach, 0), min(right + reach, hw[1]), min(bottom + reach, hw[0])
         hidden = warped(shape, crop.crop_to_picture, wide) > 0
-        away = cv2.distanceTransform((~hidden).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        away = distance_inside((~hidden).astype(np.uint8))
         if free is None:
             free = np.ones(hw, np.float32)
         here = free[wide[1] : wide[3], wide[0] : wide[2]]

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import SettingError
 from ..faces.alignment import GPEN_TEMPLATE, Points
@@ -126,11 +127,19 @@ def _grown(shape: Plane, pixels: float) -> Plane:
     # Beyond the crop there is no face: a shape that fills it shrinks from there, too.
     side = cv2.copyMakeBorder(shape.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,))
     if pixels > 0:
-        near = cv2.distanceTransform(1 - side, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= pixels
+        near = distance_inside(1 - side) <= pixels
         near &= bool(side.any())  # where there is no shape, OpenCV's distances are undefined
     else:
-        near = cv2.distanceTransform(side, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) > -pixels
+        near = distance_inside(side) > -pixels
     return near[1:-1, 1:-1].astype(np.float32)
+
+
+def distance_inside(shape: npt.NDArray[np.uint8]) -> Plane:
+    """How far each pixel of a shape (H, W) is from the nearest one outside of it (0), in pixels."""
+    distance = cv2.distanceTransform(shape, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # OpenCV's last digit differs from call to call, and a picture is to be the same each time. The square is a whole
+    # number, whatever the root of it is.
+    return np.sqrt(np.round(distance * distance))
 
 
 def _oval(template: Points, labels: Labels, parts: str) -> Plane:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from skimage import io
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from gpen.faces.alignment import template
 from gpen.image.grain import grain_levels
 from gpen.image.luminance import luminance
 from gpen.paste.compose import Pasted
-from gpen.paste.masks import OFFICIAL_CLASSES, softened
+from gpen.paste.masks import OFFICIAL_CLASSES, distance_inside, softened
 from gpen.paste.skin import skin_mask
 from tests.support.faces import crop_of, cut_face, paste_mask, with_after
 from tests.support.photograph import ASTRONAUT_LANDMARKS
@@ -307,3 +308,10 @@ def test_mistakes_are_named(changes: dict, words: str) -> None:
 def test_a_parser_is_asked_for_before_anything_is_pasted(astronaut: Tensor) -> None:
     with pytest.raises(gpen.SettingError, match="needs a parser"):
         gpen.paste_faces(astronaut, faces_of(astronaut), mask="parse")
+
+
+def test_distances_are_the_same_each_time() -> None:
+    shape = (np.random.default_rng(0).random((146, 89)) < 0.98).astype(np.uint8)
+    exact = ndimage.distance_transform_edt(shape).astype(np.float32)
+    for _ in range(30):
+        assert np.array_equal(distance_inside(shape), exact)
