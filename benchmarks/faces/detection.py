@@ -78,7 +78,7 @@ def found_once(name: str, count: int = 20) -> Row:
     for index, file in enumerate(people(count)):
         expected = true_box(file)
         for side in (SIDES[(index + step) % len(SIDES)] for step in (0, 5)):
-            faces = found(portrait(file, side), name, second_look=False, threshold=ADVISED)
+            faces = found(portrait(file, side), name, threshold=ADVISED)
             # What is found with the higher threshold is what is surer among these: the surest comes first.
             for threshold in (ADVISED, DETECTORS[name].threshold):
                 sure = [face for face in faces if face.score >= threshold]

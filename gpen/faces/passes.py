@@ -135,8 +135,9 @@ def detect_in_box(
         landmarks = MEAN_FACE * [right - left, bottom - top] + [left, top]
         outcome = Outcome("found", "landmarks guessed from its box")
         return Face(0, given.box, landmarks, given.score, outcome=outcome)
-    ((best,),) = look_again(pixels[None], [[best]], detector)
-    return replace(best, box=given.box)
+    (again,) = look_again(pixels[None], [[best]], detector)
+    # Somebody says that there is a face, whatever the detector thinks of it.
+    return replace(again[0] if again else best, box=given.box)
 
 
 def _passes(pictures: Pictures, detector: Detector, threshold: float, settings: DetectSettings) -> Found:

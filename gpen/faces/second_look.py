@@ -1,11 +1,12 @@
-"""A second look at each face, inside its aligned crop and the mirror image of it: its landmarks come out finer.
+"""A second look at each face, inside its aligned crop and the mirror image of it: its landmarks come out finer, and
+what is no face is not seen again.
 
 In the aligned crop every face has the size and the tilt that the detector sees best, and what it gets wrong by
 preferring one side, the mirror image gets wrong by as much the other way.
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -41,31 +42,52 @@ FACES_AT_ONCE = 1000**2 // CROP_SIZE**2 // 2
 
 
 def look_again(pictures: Pictures, found: list[list[Face]], detector: Detector) -> list[list[Face]]:
-    """The faces of each picture, with finer landmarks where the detector gains by it and sees them again."""
+    """The faces of each picture, with finer landmarks where the detector gains by it and sees them again.
+
+    Where its row says so, what it was unsure of and does not see again is left out.
+    """
     faces = [(pictures[frame], face) for frame, of_picture in enumerate(found) for face in of_picture]
     points = [face.landmarks for _, face in faces]
     unsettled = [index for index, (_, face) in enumerate(faces) if face.score >= LEAST_SCORE]
+    none = set[int]()
     at_once = FACES_AT_ONCE * detector.at_once
     for look in range(detector.kind.second_looks):
         chunks = [unsettled[first : first + at_once] for first in range(0, len(unsettled), at_once)]
         unsettled = []
         for chunk in chunks:
             if look == 0:
-                for index, seen in zip(chunk, _way_up(detector, [faces[index] for index in chunk]), strict=True):
+                for index, seen in zip(chunk, _upright(detector, [faces[index] for index in chunk]), strict=True):
                     points[index] = seen
             looked = _look(detector, [(faces[index][0], points[index]) for index in chunk])
-            for index, (seen, moved) in zip(chunk, looked, strict=True):
-                points[index] = seen
-                if moved > SETTLED:
+            for index, again in zip(chunk, looked, strict=True):
+                points[index] = again.landmarks
+                if again.moved > SETTLED:
                     unsettled.append(index)
-    finer = iter([replace(face, landmarks=seen) for (_, face), seen in zip(faces, points, strict=True)])
-    return [[next(finer) for _ in of_picture] for of_picture in found]
+                if look == 0 and not again.seen and faces[index][1].score < detector.kind.confirmed_below:
+                    none.add(index)
+    finer = (None if index in none else replace(face, landmarks=points[index]) for index, (_, face) in enumerate(faces))
+    return [[face for face in (next(finer) for _ in of_picture) if face] for of_picture in found]
 
 
 def log_odds(score: float) -> float:
     """The logarithm of the odds of a score 0..1: what is comparable near 1."""
     score = min(max(score, 1e-9), 1 - 1e-9)
     return math.log(score / (1 - score))
+
+
+def _upright(detector: Detector, faces: list[tuple[np.ndarray, Face]]) -> list[Points]:
+    """The landmarks of each face, given with its picture, with its eyes where they are.
+
+    One that lies on its head and is tilted is surest when turned by 45° first, and by 180° then: so those that were
+    turned are looked at again.
+    """
+    points = _way_up(detector, faces)
+    turned = [index for index, (_, face) in enumerate(faces) if points[index] is not face.landmarks]
+    again = [(faces[index][0], replace(faces[index][1], landmarks=points[index])) for index in turned]
+    if again:
+        for index, seen in zip(turned, _way_up(detector, again), strict=True):
+            points[index] = seen
+    return points
 
 
 def _way_up(detector: Detector, faces: list[tuple[np.ndarray, Face]]) -> list[Points]:
@@ -103,19 +125,31 @@ def _box_to_crop(face: Face) -> Matrix:
     return matrix
 
 
-def _look(detector: Detector, faces: list[tuple[np.ndarray, Points]]) -> list[tuple[Points, float]]:
-    """Of each face, given as its picture and landmarks: better landmarks, and how far they moved in the crop."""
+@dataclass(frozen=True)
+class _Again:
+    """What a second look found."""
+
+    landmarks: Points
+    """The better ones, or those that were known."""
+    moved: float
+    """How far they are from those that were known, in pixels of the crop."""
+    seen: bool
+    """Whether there is a face in the crop and in its mirror image."""
+
+
+def _look(detector: Detector, faces: list[tuple[np.ndarray, Points]]) -> list[_Again]:
+    """Look at each face, given as its picture and landmarks."""
     matrices = [similarity(landmarks, template(CROP_SIZE)) for _, landmarks in faces]
     crops = np.stack([_cut(pixels, matrix, CROP_SIZE) for (pixels, _), matrix in zip(faces, matrices, strict=True)])
     seen = detector(np.ascontiguousarray(np.concatenate([crops, crops[:, :, ::-1]])), THRESHOLD)
-    looked = []
+    looked: list[_Again] = []
     for index, (matrix, (_, before)) in enumerate(zip(matrices, faces, strict=True)):
         plain, mirrored = (_central(of_view) for of_view in seen[index :: len(faces)])
         if plain is None or mirrored is None:  # one alone is not better than what is known
-            looked.append((before, 0.0))
+            looked.append(_Again(before, moved=0.0, seen=False))
             continue
         after = (plain + (mirrored * [-1, 1] + [CROP_SIZE - 1, 0])[MIRRORED]) / 2
-        looked.append((_through(inverse(matrix), after), _apart(after, _through(matrix, before))))
+        looked.append(_Again(_through(inverse(matrix), after), _apart(after, _through(matrix, before)), seen=True))
     return looked
 
 

@@ -1,6 +1,7 @@
 """Official portraits (public domain) of people on whom nothing was tuned: each is found once, landmarks in place."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import torch
 from skimage import data
 
 import gpen
+from gpen.faces.alignment import template
 from gpen.faces.boxes import distinct
-from gpen.faces.detectors import DETECTORS, Detector
+from gpen.faces.detectors import DETECTORS, Detector, DetectorKind
 from gpen.faces.face import Face
 from tests.support.photograph import read_rgb, scaled, tensor
 
@@ -157,3 +159,49 @@ def test_pictures_on_which_a_look_again_sees_nothing_keep_their_landmarks(detect
     ((same,),) = look_again(pictures, [[somewhere]], detector)
     np.testing.assert_array_equal(same.landmarks, somewhere.landmarks)
     assert torch.isfinite(torch.from_numpy(same.landmarks)).all()
+
+
+def test_what_is_not_seen_again_is_a_face_only_if_it_was_sure(detector: Detector) -> None:
+    from gpen.faces.second_look import look_again
+
+    least = detector.kind.confirmed_below
+    scores = [least - 0.01, least + 0.01]
+    somewhere = [replace(face((20.0, 20, 60, 70)), score=score) for score in scores]
+    (left,) = look_again(np.full((1, 90, 90, 3), 128, np.uint8), [somewhere], detector)
+    assert [one.score for one in left] == (scores[1:] if least else scores)
+    given = gpen.detect_faces(
+        torch.full((1, 90, 90, 3), 0.5), detector, boxes=[{"x": 20, "y": 20, "width": 40, "height": 50}], threshold=0.5
+    )
+    assert len(given) == 1, "somebody says that there is a face"
+
+
+def test_tie_is_no_face(shared: Path) -> None:
+    tied = sized(read_rgb(shared / "faces/us-senate/john-barrasso.jpg"), 512)
+    assert len(gpen.detect_faces(tensor(tied), "mtcnn", threshold=0.5)) == 1
+
+
+class SurestAtASlant:
+    """Takes what it sees for an upright face, which is brighter above: surest of one that is, then of one that stands
+    on its head, then of one that leans."""
+
+    kind = DetectorKind("slant", threshold=0.5, second_looks=1)
+    at_once = 1
+
+    def __call__(self, pictures: np.ndarray, threshold: float) -> list[list[Face]]:
+        return [[self._seen(picture.astype(float).mean(2))] for picture in pictures]
+
+    def _seen(self, light: np.ndarray) -> Face:
+        down, right = (slope.mean() for slope in np.gradient(light))
+        off = abs(np.degrees(np.arctan2(right, -down)))
+        side = len(light)
+        score = 0.99 if off < 20 else 0.96 if off > 160 else 0.93 if off < 70 else 0.6
+        return Face(0, (0.3 * side, 0.3 * side, 0.7 * side, 0.7 * side), template(side), score)
+
+
+def test_face_is_turned_until_nothing_is_surer() -> None:
+    y, x = np.mgrid[:200, :200]
+    angle = np.radians(135)
+    light = 128 + 0.5 * (np.sin(angle) * (x - 99.5) - np.cos(angle) * (y - 99.5))
+    (found,) = gpen.detect_faces(tensor(np.stack([light.astype(np.uint8)] * 3, 2)), SurestAtASlant())
+    right, down = found.landmarks[:2].mean(0) - found.landmarks[3:].mean(0)
+    assert abs(np.degrees(np.arctan2(right, -down)) - 135) < 2

@@ -46,6 +46,8 @@ class DetectorKind:
     second_looks: int = 0
     """How often it looks again, inside the aligned crop of a face and the mirror image of it, where its landmarks have
     not settled before; 0 where they are no better for it."""
+    confirmed_below: float = 0.0
+    """What it is less sure of is a face only if the second look sees one, too."""
 
     def needed(self, weights: Path | None) -> Path:
         """The file of weights. Raises `DetectorError` where there is none."""
