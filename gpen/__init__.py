@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .by_name import detect_faces, load_model, open_detector, open_parser
+    from .by_name import detect_faces, load_model, open_detector, open_parser, open_upscaler
     from .errors import (
         CheckpointError,
         DetectorError,
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from .restore.plan import RestoreSettings
     from .restore.tiles import restore_tiled
     from .restore.whole import restore_aligned
+    from .upscaler.network import Upscaler
+    from .upscaler.settings import UpscaleSettings
+    from .upscaler.upscale import upscale
     from .video.restore import RestoredVideo, restore_video
 
 __all__ = [
@@ -68,6 +71,8 @@ __all__ = [
     "Selection",
     "SettingError",
     "TrackSettings",
+    "UpscaleSettings",
+    "Upscaler",
     "VideoError",
     "__version__",
     "correct_lens",
@@ -77,6 +82,7 @@ __all__ = [
     "load_model",
     "open_detector",
     "open_parser",
+    "open_upscaler",
     "paste_faces",
     "read_picture",
     "replace_crops",
@@ -87,11 +93,12 @@ __all__ = [
     "restore_video",
     "select_faces",
     "track_faces",
+    "upscale",
     "write_picture",
 ]
 
 _PLACES = {
-    "by_name": "detect_faces load_model open_detector open_parser",
+    "by_name": "detect_faces load_model open_detector open_parser open_upscaler",
     "errors": "CheckpointError DetectorError DownloadError GPENError OutOfMemory PictureError SettingError VideoError",
     "faces.crops": "face_crops replace_crops",
     "faces.face": "Crop Face Faces Outcome",
@@ -108,6 +115,9 @@ _PLACES = {
     "restore.plan": "RestoreSettings",
     "restore.tiles": "restore_tiled",
     "restore.whole": "restore_aligned",
+    "upscaler.network": "Upscaler",
+    "upscaler.settings": "UpscaleSettings",
+    "upscaler.upscale": "upscale",
     "video.restore": "RestoredVideo restore_video",
 }
 """Where each name is from. It is imported when it is asked for, so that what needs no PyTorch does not wait for it."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .errors import CheckpointError, DetectorError, SettingError, advice_on_out_of_memory
+from .errors import CheckpointError, DetectorError, DownloadError, SettingError, advice_on_out_of_memory
 from .faces import detectors
 from .faces.detect import find_faces
 from .faces.detectors import DETECTORS, Detector, Place, on_cpu
@@ -24,8 +24,9 @@ from .restorers import KINDS, Restorer, RestorerKind, RestorerSettings, Wanted, 
 from .restorers.gpen import load_network
 from .restorers.protocol import check_settings
 from .restorers.torch_model import TorchModel, usable
+from .upscaler.network import EXPECTED, Upscaler, load_upscaler
 from .weights.catalogue import task_of
-from .weights.locate import Folders, find, locate
+from .weights.locate import Folders, default_folders, find, locate
 
 log = logging.getLogger(__name__)
 
@@ -180,3 +181,46 @@ def open_parser(
         return None
     weights = locate(PARSERS[name].file, folders, download=download, on_progress=on_progress)
     return read_parser(name, weights, place, dtype)
+
+
+@advice_on_out_of_memory("to load the upscaler", "choose precision fp16, or a smaller upscaler")
+def open_upscaler(
+    file: str | os.PathLike[str],
+    *,
+    precision: str = "auto",
+    device: str | torch.device | None = None,
+    folders: Folders | None = None,
+) -> Upscaler:
+    """Open an upscaler, as `upscale` takes it and `restore` for the rest of the picture.
+
+    Args:
+        file: a path, or a file in one of the folders, of any upscaler that spandrel can load: ESRGAN, Real-ESRGAN,
+            SwinIR, HAT, DAT, … Upscalers are not fetched.
+        precision: "auto" (fp16 on a GPU where the network can, else fp32), "fp32", "fp16" or "bf16".
+        device: where it runs; by default the first GPU, or the CPU where there is none.
+        folders: where files are looked for; see `load_model`.
+
+    Raises `DownloadError` where there is no such file, `CheckpointError` where it holds no upscaler or spandrel is not
+    installed, and `SettingError` for a precision or a device that cannot be.
+    """
+    path = find(file, folders)
+    if path is None:
+        looked = ", ".join(str(folder) for folder in (folders or default_folders()).get("gpen", ()))
+        raise DownloadError(
+            f"there is no upscaler {os.fspath(file)!r} (looked in: {looked or 'no folder'}), and none is fetched. Give "
+            "the path of a file that spandrel can load, such as RealESRGAN_x2plus.pth"
+        )
+    kind = kind_of(path)
+    if kind is not None:
+        raise CheckpointError(
+            f"{path} is no upscaler: it holds a {kind.name} network, which restores faces; give it as the model. "
+            f"{EXPECTED}"
+            if not kind.suffix
+            else f"{path} is an {kind.suffix} file. {EXPECTED}"
+        )
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = usable(device)
+    upscaler = load_upscaler(path, Wanted(precision, device=device))
+    upscaler.network.to(device)
+    return upscaler

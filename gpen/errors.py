@@ -1,8 +1,11 @@
 """Errors that a user can cause. Each message says what was found, what was expected and what to do."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class GPENError(Exception):
@@ -51,6 +54,19 @@ def is_out_of_memory(error: BaseException) -> bool:
         "out of memory|not enough memory|insufficient memory|can(no|')t allocate memory", str(error), re.IGNORECASE
     )
     return isinstance(error, MemoryError) or said is not None
+
+
+def unless_out_of_memory(run: Callable[[], T]) -> T | None:
+    """What `run` gives, or None where memory ran out.
+
+    By then the exception and the tensors it held are gone, so that the next try finds their memory free.
+    """
+    try:
+        return run()
+    except Exception as error:  # OpenCV and NumPy have classes of their own
+        if is_out_of_memory(error):
+            return None
+        raise
 
 
 @contextmanager

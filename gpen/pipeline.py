@@ -1,4 +1,8 @@
-"""How a picture flows: find the faces, choose, follow, cut each out upright, run the network, put it back."""
+"""How a picture flows: find the faces, choose, follow, cut each out upright, run the network, put it back.
+
+Where the rest of the picture is to be enlarged, faces are found in and cut out of the picture as it came, and put into
+the enlarged one.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -21,6 +25,10 @@ from .progress import Progress
 from .restore.faces import one_by_one
 from .restore.plan import RestoreSettings
 from .restorers.protocol import Restorer
+from .upscaler.network import Upscaler
+from .upscaler.settings import UpscaleSettings
+from .upscaler.upscale import enlarged_size
+from .upscaler.upscale import upscale as enlarge
 from .weights.locate import Folders
 
 # `restore` keeps the crops of so many bytes, for pasting again, and none of a longer clip's.
@@ -36,7 +44,7 @@ class Restored:
     mask: Tensor
     """(B, H, W) in 0..1: how much of each pixel comes from a restored face"""
     faces: Faces
-    """All that were found, with what became of each."""
+    """All that were found, with what became of each; places are those of the pictures as they came."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +75,8 @@ def restore(
     boxes: object = None,
     masks: Masks | None = None,
     parser: Parser | None = None,
+    background: Upscaler | None = None,
+    upscale: UpscaleSettings | None = None,
     folders: Folders | None = None,
     on_progress: Progress | None = None,
 ) -> Restored:
@@ -84,6 +94,9 @@ def restore(
         boxes: where the faces are, if somebody else has found them; see `find_faces`.
         masks: what limits each step to a part of the pictures.
         parser: for the masks that need one; by default it is opened by name.
+        background: what enlarges the pictures, and so all of them that is no restored face; see `open_upscaler`. None:
+            they keep their size and their pixels.
+        upscale: how it does, by default as large as it makes them.
         folders: where files are looked for; see `load_model`.
         on_progress: called by each step with (done, in all); what it raises stops the work.
 
@@ -95,9 +108,11 @@ def restore(
     selection = select_faces(found, select, mask=masks.select)
     faces = track_faces(selection.chosen, track) if track else selection.chosen.by_frame()
     restored = one_by_one(model, picture, faces, restore or RestoreSettings(), masks.inpaint)
-    allowed, texture = (as_mask(mask, picture) for mask in (masks.paste, masks.texture))
     keep = len(faces) * 2 * 3 * 4 * model.size**2 <= MOST_KEPT
-    image, shares = torch.empty_like(picture, memory_format=torch.contiguous_format), torch.empty(picture.shape[:3])
+    upscale = upscale or UpscaleSettings()
+    height, width = enlarged_size(background, upscale, picture) if background else picture.shape[1:3]
+    image, shares = picture.new_empty(len(picture), height, width, 3), torch.empty(len(picture), height, width)
+    allowed, texture = (as_mask(mask, image) for mask in (masks.paste, masks.texture))
     done: list[Face] = []
     for frame, before in enumerate(picture):
         here: list[Face] = []
@@ -106,8 +121,16 @@ def restore(
             if on_progress:
                 on_progress(len(done) + len(here), len(faces))
         limits = [None if mask is None else mask[frame] for mask in (allowed, texture)]
+        under = enlarge(background, before[None], upscale, on_progress=on_progress)[0] if background else before
+        placed = faces.with_faces(here).scaled_to(width, height).faces
         image[frame], shares[frame] = paste_frame(
-            before, here, paste, parser=parser, allowed=limits[0], texture=limits[1]
+            under,
+            placed,
+            paste,
+            parser=parser,
+            allowed=limits[0],
+            texture=limits[1],
+            source=before if background else None,
         )
         done += here if keep else map(_without_crop, here)
     return Restored(with_alpha_of(given, image), shares, selection.with_chosen(faces.with_faces(done)))

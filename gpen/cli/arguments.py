@@ -9,8 +9,8 @@ from ..options import Option, Settings, options_of
 S = TypeVar("S", bound=Settings)
 
 
-def add_settings(parser: argparse.ArgumentParser, title: str, kind: type[Settings]) -> None:
-    """Add an argument for each option of a settings dataclass, in a group of their own."""
+def add_settings(parser: argparse.ArgumentParser, title: str, kind: type[Settings]) -> argparse._ArgumentGroup:
+    """Add an argument for each option of a settings dataclass, in a group of their own, which is returned."""
     group = parser.add_argument_group(title)
     for option in options_of(kind).values():
         words = option.words.replace("%", "%%")
@@ -23,6 +23,7 @@ def add_settings(parser: argparse.ArgumentParser, title: str, kind: type[Setting
             group.add_argument(flag_of(option), choices=option.choices, **told)
         else:
             group.add_argument(flag_of(option), type=type(option.default), metavar=_metavar(option), **told)
+    return group
 
 
 def settings_from(said: argparse.Namespace, kind: type[S]) -> S:

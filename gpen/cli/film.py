@@ -21,7 +21,7 @@ from ..video.restore import RestoredVideo, restore_video
 from ..video.source import SUFFIXES
 from .report import bar
 
-OF_PICTURES = ("aligned", "inpaint_mask", "clip", "cluster")
+OF_PICTURES = ("aligned", "inpaint_mask", "clip", "cluster", "background")
 """Arguments with which only pictures are restored."""
 
 

@@ -40,8 +40,12 @@ from ..restore.plan import RestoreSettings
 from ..restore.whole import restore_aligned
 from ..restorers import Restorer, RestorerSettings
 from ..restorers.gpen import MEMORY
+from ..upscaler.network import Upscaler
+from ..upscaler.settings import UpscaleSettings
+from ..upscaler.upscale import TILE
 from ..weights.locate import find
 from .arguments import add_settings, flag_of, said_of, settings_from
+from .background import add_background, background_of, background_told, check_background
 from .film import add_film, films, films_of, made_with
 from .report import OK, SOME_FAILED, bar
 
@@ -89,6 +93,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     for kind, title in SETTINGS.items():
         add_settings(command, title, kind)
+    add_background(command)
 
 
 def _add_cluster(command: argparse.ArgumentParser) -> None:
@@ -132,6 +137,7 @@ def run(said: argparse.Namespace) -> int:
     """Run the command."""
     started = time.time()
     _check_whole(said)
+    check_background(said)
     kinds_of_films = films_of(said)
     settings = {kind: settings_from(said, kind) for kind in SETTINGS}
     if said.report:
@@ -148,7 +154,7 @@ def run(said: argparse.Namespace) -> int:
     model = loaded.model
     how = _how(said, grey=False if model.task.name == "colorization" else None)
     if said.cluster:
-        run_all = partial(run_on_cluster, plan, _loader(said, settings), cluster=_cluster(said, model.bytes_needed()))
+        run_all = partial(run_on_cluster, plan, _loader(said, settings), cluster=_cluster(said, loaded.bytes_needed))
     else:
         run_all = partial(folder.run, plan, loaded.restore, films=loaded.films)
     results = _run(run_all(settings=told, how=how, overwrite=said.overwrite), plan, said.verbose)
@@ -165,6 +171,12 @@ class Loaded(NamedTuple):
     """a picture"""
     films: Films | None
     """None where pictures are taken whole"""
+    background: Upscaler | None = None
+
+    @property
+    def bytes_needed(self) -> int:
+        """The bytes of a card that all of it takes."""
+        return self.model.bytes_needed() + (self.background.bytes_needed(TILE) if self.background else 0)
 
 
 def _loaded(said: argparse.Namespace, settings: dict[type[Settings], Any], quiet: bool) -> Loaded:
@@ -185,13 +197,14 @@ def _loaded(said: argparse.Namespace, settings: dict[type[Settings], Any], quiet
         return Loaded(model, _whole(said, model, mask), None)
     detector = open_detector(getattr(said, "detector", "auto"), **fetching)
     parser = open_parser(settings[PasteSettings].mask, **fetching)
-    found = _found(said, model, mask, settings, detector, parser)
-    return Loaded(model, found, films(said, model, settings, detector, parser))
+    background = background_of(said)
+    found = _found(said, model, mask, settings, detector, parser, background)
+    return Loaded(model, found, films(said, model, settings, detector, parser), background)
 
 
 def _loader(said: argparse.Namespace, settings: dict[type[Settings], Any]) -> Callable[[], Restore]:
     """What a worker of a cluster loads what restores a picture with; it works in another folder."""
-    paths = {name: getattr(said, name) for name in ("model", "inpaint_mask")}
+    paths = {name: getattr(said, name) for name in ("model", "inpaint_mask", "background")}
     there = {name: str(Path(path).absolute()) for name, path in paths.items() if path and Path(path).exists()}
     return partial(_load, argparse.Namespace(**{**vars(said), **there}), settings)
 
@@ -228,7 +241,7 @@ def _made_with(said: argparse.Namespace, settings: dict[type[Settings], Any]) ->
         if path is not None and Path(path).is_file():
             told[f"{name} file"] = [Path(path).name, Path(path).stat().st_size]
     # Only what was said, so that what was done before there were such settings is not done again.
-    told |= settings_from(said, RestorerSettings).changed()
+    told |= settings_from(said, RestorerSettings).changed() | background_told(said)
     return told | {kind.__name__: asdict(values) for kind, values in settings.items()}
 
 
@@ -298,7 +311,7 @@ def _check_whole(said: argparse.Namespace) -> None:
     if not said.aligned:
         return
     useless = [flag_of(option) for kind in SETTINGS for option in said_of(said, kind) if flag_of(option) not in WHOLE]
-    useless += [f"--{name}" for name in ("detector", "clip") if getattr(said, name, False)]
+    useless += [f"--{name}" for name in ("detector", "clip", "background") if getattr(said, name, False)]
     if useless:
         raise SettingError(
             f"with --aligned no face is looked for, so {', '.join(useless)} would change nothing; leave them out"
@@ -325,6 +338,7 @@ def _found(
     settings: dict[type[Settings], Any],
     detector: Detector,
     parser: Parser | None,
+    background: Upscaler | None,
 ) -> Restore:
     """What restores the faces that are found in a picture."""
     restored = partial(
@@ -338,6 +352,10 @@ def _found(
         paste=settings[PasteSettings],
         masks=Masks(inpaint=mask),
         parser=parser,
+        background=background,
+        upscale=settings_from(said, UpscaleSettings),
+        # It takes long to enlarge a picture; its faces alone are done soon.
+        on_progress=bar("picture", leave=False) if background else None,
     )
 
     def run(picture: Tensor) -> tuple[Tensor, Faces]:

@@ -58,12 +58,15 @@ def _in_range(picture: Tensor) -> Tensor:
 
 
 def with_alpha_of(given: GivenPicture, result: Tensor) -> Tensor:
-    """What was made (B, H, W, 3) of pictures (B, H, W, C), with their alpha as it was; itself where they have none.
+    """What was made (B, H, W, 3) of pictures (B, h, w, C), with their alpha as it was; itself where they have none.
 
-    Alpha is clipped to 0..1, as their colours were.
+    Alpha is clipped to 0..1, as their colours were, and enlarged where the result is larger.
     """
     given = as_tensor(given)
-    return result if given.shape[3] < 4 else torch.cat([result, given[..., 3:].detach().to(result).clamp(0, 1)], dim=3)
+    if given.shape[3] < 4:
+        return result
+    alpha = given[..., 3:].detach().to(result).clamp(0, 1)
+    return torch.cat([result, resized(alpha, *result.shape[1:3])], dim=3)
 
 
 def as_mask(mask: Tensor | None, picture: Tensor) -> Tensor | None:

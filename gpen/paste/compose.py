@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..errors import advice_on_out_of_memory
+from ..errors import SettingError, advice_on_out_of_memory
 from ..faces.face import Crop, Face, Faces
 from ..image.given import GivenPicture
 from ..image.picture import as_mask, as_rgb, with_alpha_of
@@ -59,6 +59,7 @@ def paste_faces(
     parser: Parser | None = None,
     custom_mask: Tensor | None = None,
     keep_texture: Tensor | None = None,
+    cut_from: "GivenPicture | None" = None,
     on_progress: Progress | None = None,
     **changes: Any,
 ) -> Pasted:
@@ -74,6 +75,8 @@ def paste_faces(
         parser: what tells the parts of a face apart, for the masks that need one: `gpen.open_parser(mask)`.
         custom_mask: (B or 1, H, W) in 0..1: where restored pixels may go; of another size it is stretched.
         keep_texture: (B or 1, H, W) in 0..1: places whose own texture stays whatever `skin` says.
+        cut_from: (B, h, w, C), what the faces were cut out of, where `picture` is an enlarged copy of it: an upscaler
+            hides the noise by which is told what of a face is its own.
         on_progress: called with (faces done, faces in all) after each restored face.
         **changes: single settings by name, as in `paste_faces(picture, faces, strength=0.5)`.
 
@@ -86,6 +89,9 @@ def paste_faces(
     placed = faces.placed_on(picture)
     image, shares = torch.empty_like(picture, memory_format=torch.contiguous_format), torch.empty(picture.shape[:3])
     allowed, texture = as_mask(custom_mask, picture), as_mask(keep_texture, picture)
+    source = None if cut_from is None else as_rgb(cut_from)
+    if source is not None and len(source) != len(picture):
+        raise SettingError(f"{len(picture)} pictures cannot be enlarged copies of {len(source)}")
     total, done = sum(_is_restored(face) for face in placed), 0
 
     def count(_: int, __: int | None) -> None:
@@ -102,6 +108,7 @@ def paste_faces(
             parser=parser,
             allowed=_of(allowed, frame),
             texture=_of(texture, frame),
+            source=_of(source, frame),
             on_progress=count,
         )
     return Pasted(with_alpha_of(given, image), shares)
@@ -115,6 +122,7 @@ def paste_frame(
     parser: Parser | None = None,
     allowed: Tensor | None = None,
     texture: Tensor | None = None,
+    source: Tensor | None = None,
     on_progress: Progress | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Put the restored faces of one picture back.
@@ -126,6 +134,7 @@ def paste_frame(
         parser: as in `paste_faces`.
         allowed: (H, W) in 0..1: where restored pixels may go.
         texture: (H, W) in 0..1: places whose own texture stays.
+        source: (h, w, 3), what the faces were cut out of, where `picture` is an enlarged copy of it.
         on_progress: called with (faces done, faces in all) after each restored face.
 
     Returns the picture (H, W, 3), and (H, W) in 0..1: how much of each pixel comes from a restored face.
@@ -137,9 +146,9 @@ def paste_frame(
     if MASKS[settings.mask].nearer_wins:
         # Of two that are as near, the one found first is drawn last.
         pending.sort(key=lambda pair: (width_of(pair[1]), -pair[0].number))
-    limits = [None if mask is None else mask.numpy() for mask in (allowed, texture)]
+    pictures = [None if one is None else one.numpy() for one in (allowed, texture, source)]
     jobs = [
-        _job(face, crop, settings, picture.numpy(), limits) if _changes_something(face, crop) else None
+        _job(face, crop, settings, picture.numpy(), pictures) if _changes_something(face, crop) else None
         for face, crop in pending
     ]
     masks = [None if job is None else _mask(job, parser) for job in jobs]
@@ -154,10 +163,10 @@ def paste_frame(
     return image, shares.mul_(settings.strength)
 
 
-def _job(face: Face, crop: Crop, settings: PasteSettings, picture: Pixels, limits: list[Plane | None]) -> Job:
+def _job(face: Face, crop: Crop, settings: PasteSettings, picture: Pixels, others: list[Pixels | None]) -> Job:
     replaced = face.outcome.kind == "replaced"
     # The same grain at every run, and another one in each frame of a clip.
-    return Job(crop, face.weight, settings, picture, *limits, seed=face.key, replaced=replaced)
+    return Job(crop, face.weight, settings, picture, *others, seed=face.key, replaced=replaced)
 
 
 def _mask(job: Job, parser: Parser | None) -> Plane:

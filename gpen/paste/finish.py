@@ -38,6 +38,8 @@ class Job:
     """(H, W): where restored pixels may go"""
     texture: Plane | None
     """(H, W): whose own texture stays"""
+    source: Pixels | None
+    """(h, w, 3) that the face was cut out of, where the picture is an enlarged copy of it"""
     seed: tuple[int, int]
     replaced: bool = False
     """Whether another tool made what is pasted: what it took away is to stay away."""
@@ -60,7 +62,7 @@ class Finish:
         if self.detail or self.texture:
             # As far as what is kept of a pixel depends on others; even, so that all bands cut the same squares.
             self.margin = 2 * round(2.5 * max(1.0, self.scale)) + SIDE + 2
-            self.noise = Noise.of(luminance(_part(job.picture, window_place)))
+            self.noise = Noise.of(luminance(self._noisy()))
             before = pixels_of(crop.before)
             self.crop = luminance(smoothed(before, 1 / self.scale))
             self.amount = self._amount(1 - settings.skin if own else 0)
@@ -81,6 +83,16 @@ class Finish:
             noise = grain(height, width, self.levels, (*self.job.seed, rows.start))
             blend += noise[..., None]
         return np.clip(blend, 0, 1)
+
+    def _noisy(self) -> Pixels:
+        """What noise is measured in: the picture that the face was cut out of, where the face is."""
+        source, picture, place = self.job.source, self.job.picture, self.place
+        if source is None:
+            return _part(picture, middle(place, WINDOW))
+        (height, width), (high, wide) = source.shape[:2], picture.shape[:2]
+        left, right = (side * width // wide for side in place[::2])
+        top, bottom = (side * height // high for side in place[1::2])
+        return _part(source, middle((left, top, max(right, left + 1), max(bottom, top + 1)), WINDOW))
 
     def _amount(self, of_skin: float) -> Plane:
         """How much of its own detail each place of the crop keeps, (S, S) in 0..1; `of_skin` is that of skin."""

@@ -1,11 +1,12 @@
 """Many crops through the network: in batches as large as memory allows, each cut out only when its batch is on."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from ..errors import OutOfMemory, is_out_of_memory
+from ..errors import OutOfMemory, unless_out_of_memory
 from ..restorers.protocol import Restorer
 
 
@@ -22,11 +23,10 @@ def restore_in_batches(
     done = 0
     while done < len(cuts):
         crops = [cut() for cut in cuts[done : done + batch]]
-        restored = _restore_or_none(model, crops)
+        restored = unless_out_of_memory(partial(_restored, model, crops))
         if restored is not None:
             done += len(crops)
             yield from zip((crop[..., :3] for crop in crops), restored, strict=True)
-        # The exception and the tensors it held are gone by now, so that the next try finds their memory free.
         elif len(crops) > 1:
             batch = len(crops) // 2
         elif (smaller := model.in_low_memory()) is not None:
@@ -38,11 +38,5 @@ def restore_in_batches(
             )
 
 
-def _restore_or_none(model: Restorer, crops: list[Tensor]) -> list[Tensor] | None:
-    """The restored crops, or None where memory ran out."""
-    try:
-        return list(model.restore(torch.stack(crops)))
-    except Exception as error:  # OpenCV and NumPy have classes of their own
-        if is_out_of_memory(error):
-            return None
-        raise
+def _restored(model: Restorer, crops: list[Tensor]) -> list[Tensor]:
+    return list(model.restore(torch.stack(crops)))

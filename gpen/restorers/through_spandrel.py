@@ -1,9 +1,9 @@
-"""Restorers whose networks spandrel builds, which every ComfyUI brings along; here it is imported when one is opened.
+"""Networks that spandrel builds, which every ComfyUI brings along; here it is imported when one is opened.
 
 Spandrel reads the file's tensors, not the file: that is read as GPEN's are, without running what a pickle says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -100,14 +100,18 @@ def open_spandrel(kind: RestorerKind, path: Path, wanted: Wanted) -> SpandrelMod
     what = f"{path.stem} is a {kind.name} network, which"
     check_settings(what, wanted.settings, kind.options)
     not_in_strips(what, wanted.memory)
+    check_precision(what, wanted, "another precision, or a GPEN network")
+    descriptor = _described(kind, path, _without_training(read_tensors(path)[0]))
+    dtype = ready(descriptor, what, wanted)
+    return SpandrelModel(descriptor, kind, path.stem, dtype, wanted.settings)
+
+
+def check_precision(what: str, wanted: Wanted, instead: str) -> None:
+    """Raise `SettingError` for a precision that is none, or that no network has which spandrel builds."""
     if wanted.precision not in PRECISIONS:
         raise SettingError.unknown("precision", wanted.precision, PRECISIONS)
     if wanted.precision == "fp8":
-        raise SettingError(f"{what} has no weights in 8 bits; choose another precision, or a GPEN network")
-    descriptor = _described(kind, path, _without_training(read_tensors(path)[0]))
-    dtype = _dtype(descriptor, what, wanted)
-    descriptor.model.eval().requires_grad_(False).to(dtype)
-    return SpandrelModel(descriptor, kind, path.stem, dtype, wanted.settings)
+        raise SettingError(f"{what} has no weights in 8 bits; choose {instead}")
 
 
 def what_spandrel_sees(tensors: Mapping[str, Tensor]) -> str | None:
@@ -127,29 +131,51 @@ def _without_training(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _described(kind: RestorerKind, path: Path, tensors: dict[str, Tensor]) -> Any:
-    try:
-        package = import_module(kind.package)
-    except ImportError as error:
-        raise CheckpointError(
-            f"{path} holds a {kind.name} network, which the package {kind.package} builds, and that is not installed "
-            f"here: pip install {kind.package.replace('_', '-')}, or choose another file"
-        ) from error
-    registry = package.MAIN_REGISTRY if kind.package == "spandrel" else package.EXTRA_REGISTRY
+    registry = registry_of(kind.package, f"{path} holds a {kind.name} network")
     wanted = kind.architecture or kind.name
     architecture = next(one.architecture for one in registry if one.architecture.id == wanted)
+    return built(architecture.load, tensors, path, kind.name)
+
+
+def registry_of(package: str, what: str) -> Any:
+    """The architectures of spandrel, or of its extra package.
+
+    Raises `CheckpointError` where it is not installed; `what` is what is to be built.
+    """
     try:
-        descriptor = architecture.load(tensors)
+        module = import_module(package)
+    except ImportError as error:
+        raise CheckpointError(
+            f"{what}, which the package {package} builds, and that is not installed "
+            f"here: pip install {package.replace('_', '-')}, or choose another file"
+        ) from error
+    return module.MAIN_REGISTRY if package == "spandrel" else module.EXTRA_REGISTRY
+
+
+def built(load: Callable[[dict[str, Tensor]], Any], tensors: Mapping[str, Tensor], path: Path, name: str) -> Any:
+    """Spandrel's descriptor of the network that tensors are, by an architecture's `load`; `name` is the architecture's.
+
+    Raises `CheckpointError` where they do not fit it, and for a network that is not for pictures of three colours.
+    """
+    try:
+        descriptor = load(dict(tensors))
     except Exception as error:  # whatever torch and spandrel raise for tensors that do not fit
         if is_out_of_memory(error):
             raise
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(
-            f"{path} looks like a {kind.name} network, but not one that spandrel can build: {reason}. "
-            "Choose another file"
+            f"{path} looks like a {name} network, but not one that spandrel can build: {reason}. Choose another file"
         ) from error
     if (descriptor.input_channels, descriptor.output_channels) != (3, 3):
         raise CheckpointError(f"{path} holds a network that is not for pictures of three colours. Choose another file")
     return descriptor
+
+
+def ready(descriptor: Any, what: str, wanted: Wanted) -> torch.dtype:
+    """Get a network ready to run, on the CPU → what it computes in. Raises `SettingError` where that cannot be."""
+    dtype = _dtype(descriptor, what, wanted)
+    descriptor.model.eval().requires_grad_(False).to(dtype)
+    return dtype
 
 
 def _dtype(descriptor: Any, what: str, wanted: Wanted) -> torch.dtype:

@@ -1,4 +1,4 @@
-"""What all restorers have in common that are PyTorch networks: a device, room on it, and a check of what they give."""
+"""What all networks of PyTorch have in common: a device, room on it, and a check of what they give."""
 
 import copy
 import math
@@ -16,29 +16,26 @@ ABSURD = 1e6
 """What no network gives whose weights are whole: pictures are about -1..1, and random weights make less than 10."""
 
 
-class TorchModel:
-    """A network with its name and its task.
+class TorchNetwork:
+    """A network with its name.
 
     Args:
         network: in eval mode, its weights loaded.
         name: as shown to people.
-        task: what it is for, by its name in `TASKS`.
         dtype: of the activations.
     """
 
     network: Any
-    size: Any
-    """Side of the crops it restores, in pixels."""
 
-    def __init__(self, network: nn.Module, name: str, task: str, dtype: torch.dtype):
+    def __init__(self, network: nn.Module, name: str, dtype: torch.dtype):
         self.network = network
         self.name = name
-        self.task = TASKS[task]
         self.dtype = dtype
 
-    def __repr__(self) -> str:
-        bits = str(self.dtype).removeprefix("torch.")
-        return f"<{self.name}: {self.task.name} of faces of {self.size} px, {bits} on {self.device}>"
+    @property
+    def bits(self) -> str:
+        """What it computes in, as shown to people."""
+        return str(self.dtype).removeprefix("torch.")
 
     @property
     def device(self) -> torch.device:
@@ -58,6 +55,28 @@ class TorchModel:
         cached = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
         return torch.cuda.mem_get_info(self.device)[0] + cached
 
+    def _weight_bytes(self) -> int:
+        return sum(weight.numel() * weight.element_size() for weight in self.network.parameters())
+
+
+class TorchModel(TorchNetwork):
+    """A network that restores crops of faces.
+
+    Args:
+        network, name, dtype: as in `TorchNetwork`.
+        task: what it is for, by its name in `TASKS`.
+    """
+
+    size: Any
+    """Side of the crops it restores, in pixels."""
+
+    def __init__(self, network: nn.Module, name: str, task: str, dtype: torch.dtype):
+        super().__init__(network, name, dtype)
+        self.task = TASKS[task]
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.task.name} of faces of {self.size} px, {self.bits} on {self.device}>"
+
     def for_parts(self) -> Self:
         """The same model, sharing its weights, for tiles of pictures that `task.finish` finishes as a whole."""
         model = copy.copy(self)
@@ -68,15 +87,12 @@ class TorchModel:
         # The crops of a batch wait on the CPU; half of the room is left to everything else on the device.
         return int(max(1, min(MOST_AT_ONCE, self.free_bytes() / 2 / bytes_of_one)))
 
-    def _weight_bytes(self) -> int:
-        return sum(weight.numel() * weight.element_size() for weight in self.network.parameters())
-
     def _finite(self, output: Tensor) -> Tensor:
         """What the network gave. Raises `CheckpointError` where that is no picture."""
         return finite(output, self.name, self.dtype)
 
 
-def finite(output: Tensor, name: str, dtype: torch.dtype) -> Tensor:
+def finite(output: Tensor, name: str, dtype: torch.dtype, of: str = "a face") -> Tensor:
     """What a network gave. Raises `CheckpointError` where that is no picture."""
     # Before anything is clamped, which would make black and white of any number. NaN is not below, either.
     if output.abs().amax() < ABSURD:
@@ -84,7 +100,7 @@ def finite(output: Tensor, name: str, dtype: torch.dtype) -> Tensor:
     bits = str(dtype).removeprefix("torch.")
     advice = "" if dtype == torch.float32 else f"it ran in {bits}: load it with precision fp32; if it stays, "
     raise CheckpointError(
-        f"{name} made NaN or infinite values of a face, or near those; {advice}the file is damaged or no "
+        f"{name} made NaN or infinite values of {of}, or near those; {advice}the file is damaged or no "
         "finished training: fetch it again"
     )
 
