@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .faces.face import Crop, Face, Faces, Outcome
     from .faces.landmarks import faces_from_landmarks
     from .faces.passes import DetectSettings
+    from .faces.preview import preview
     from .faces.select import Selection, SelectSettings, select_faces
     from .faces.track import TrackSettings, track_faces
     from .image.files import PictureFile, read_picture, write_picture
@@ -84,6 +85,7 @@ __all__ = [
     "open_parser",
     "open_upscaler",
     "paste_faces",
+    "preview",
     "read_picture",
     "replace_crops",
     "restore",
@@ -104,6 +106,7 @@ _PLACES = {
     "faces.face": "Crop Face Faces Outcome",
     "faces.landmarks": "faces_from_landmarks",
     "faces.passes": "DetectSettings",
+    "faces.preview": "preview",
     "faces.select": "Selection SelectSettings select_faces",
     "faces.track": "TrackSettings track_faces",
     "image.files": "PictureFile read_picture write_picture",

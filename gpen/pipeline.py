@@ -4,7 +4,7 @@ Where the rest of the picture is to be enlarged, faces are found in and cut out 
 the enlarged one.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from .errors import advice_on_out_of_memory
 from .faces.detectors import Detector
 from .faces.face import Face, Faces, Outcome
 from .faces.passes import DetectSettings
+from .faces.preview import preview
 from .faces.select import SelectSettings, select_faces
 from .faces.track import TrackSettings, track_faces
 from .image.given import GivenPicture
@@ -39,12 +40,16 @@ MOST_KEPT = 2**30
 class Restored:
     """A batch of pictures with its faces restored."""
 
-    image: Tensor
+    image: Tensor = field(repr=False)
     """(B, H, W, 3) float32 in 0..1; (B, H, W, 4) where the pictures came with alpha"""
-    mask: Tensor
+    mask: Tensor = field(repr=False)
     """(B, H, W) in 0..1: how much of each pixel comes from a restored face"""
     faces: Faces
     """All that were found, with what became of each; places are those of the pictures as they came."""
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows: the restored pictures, their faces numbered."""
+        return preview(self.image, self.faces)._repr_png_()
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,14 @@
 """Pictures that show what was found."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..image.given import GivenPicture
-from ..image.picture import as_rgb, to_uint8
+from ..image.picture import as_rgb, resized, to_uint8
 from .boxes import common_area
 from .face import Box, Face, Faces
 
@@ -19,6 +21,43 @@ SHOWN = 400
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 LETTERS = 0.36
 LINE_HEIGHT = 12
+# Of a preview in a notebook, whose pictures stay in its file.
+LONGEST_SIDE = 1024
+MOST_PICTURES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """Pictures with their faces framed and numbered, which a notebook shows."""
+
+    image: Tensor
+    """(B, H, W, 3) float32 in 0..1"""
+
+    def __repr__(self) -> str:
+        pictures, height, width, _ = self.image.shape
+        return f"<Preview: {pictures} picture{'s' * (pictures != 1)} of {width}×{height}>"
+
+    def _repr_png_(self) -> bytes | None:
+        """The first eight pictures one below the other, at most 1024 pixels wide and high each; None without one."""
+        if not len(self.image):
+            return None
+        shown = self.image[:MOST_PICTURES]
+        scale = min(1.0, LONGEST_SIDE / max(shown.shape[1:3]))
+        height, width = (max(1, round(side * scale)) for side in shown.shape[1:3])
+        column = to_uint8(resized(shown, height, width)).reshape(-1, width, 3)
+        return cv2.imencode(".png", np.ascontiguousarray(column[..., ::-1]))[1].tobytes()
+
+
+def preview(picture: GivenPicture, faces: Faces) -> Preview:
+    """What a notebook shows of faces: each framed in its picture, with its number, size, score and sharpness.
+
+    Args:
+        picture: (B, H, W, C) in 0..1, the pictures that they were found in, or larger or smaller copies.
+        faces: what `detect_faces`, or any later step, returned.
+
+    Raises `SettingError` where there is another number of pictures.
+    """
+    return Preview(draw_faces(picture, faces.placed_on(as_rgb(picture))))
 
 
 def draw_faces(picture: GivenPicture, faces: Faces) -> Tensor:

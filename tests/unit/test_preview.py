@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
+import gpen
 from gpen.faces.alignment import template
 from gpen.faces.face import Face, Faces
 from gpen.faces.preview import box_mask, draw_faces
+from tests.support.networks import Negative
 
 
 def faces(left: float, top: float, width: int = 300, height: int = 200) -> Faces:
@@ -59,3 +63,32 @@ def test_labels_hide_neither_faces_nor_each_other() -> None:
         assert not labels[top + 2 : bottom - 1, left + 2 : right - 1].any()
     alone = draw_faces(torch.full((1, 400, 400, 3), 0.5), Faces((found[0],), 400, 400, 1))
     assert labels.sum() > 2.8 * (alone[0] < 0.2).all(-1).sum()
+
+
+def pixels_of(png: bytes | None) -> np.ndarray:
+    assert png is not None
+    return cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def test_a_notebook_shows_numbered_faces() -> None:
+    pictures = torch.full((2, 200, 300, 3), 0.5)
+    shown = gpen.preview(pictures, faces(100, 80))
+    assert repr(shown) == "<Preview: 2 pictures of 600×400>"
+    drawn = draw_faces(pictures, faces(100, 80)).reshape(800, 600, 3)
+    np.testing.assert_array_equal(pixels_of(shown._repr_png_()), (drawn * 255).round().byte().numpy())
+    # Large ones are shown smaller, of many the first, and of none nothing.
+    assert pixels_of(gpen.preview(torch.rand(2, 1000, 3000, 3), faces(100, 80))._repr_png_()).shape == (682, 1024, 3)
+    many = replace(faces(100, 80), frames=20)
+    assert pixels_of(gpen.preview(torch.rand(20, 200, 300, 3), many)._repr_png_()).shape == (8 * 400, 600, 3)
+    assert gpen.preview(torch.rand(0, 200, 300, 3), Faces((), 300, 200, 0))._repr_png_() is None
+    with pytest.raises(gpen.SettingError, match="a batch of 2 pictures, and this one has 1"):
+        gpen.preview(pictures[:1], faces(100, 80))
+
+
+def test_a_notebook_shows_what_was_restored(astronaut: Tensor) -> None:
+    done = gpen.restore(Negative(), astronaut, "mtcnn")
+    assert repr(done) == "Restored(faces=<Faces: 1 of 512×512>)"
+    shown = pixels_of(done._repr_png_()).astype(float)
+    expected = draw_faces(done.image, done.faces)[0].numpy() * 255
+    np.testing.assert_allclose(shown, expected, atol=0.51)
+    assert np.abs(shown - done.image[0].numpy() * 255).max() > 100, "nothing is drawn"
