@@ -17,7 +17,7 @@ from torch import Tensor
 import gpen
 from gpen.faces.detectors import Detector
 from gpen.faces.face import Faces
-from gpen.restorers import Restorer
+from gpen.restorers.protocol import Restorer
 from tests.support.large_faces import DAMAGES, Pixels, scaled_portrait, ways
 from tests.support.photograph import shared_faces
 

@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     from .faces.crops import face_crops, replace_crops
     from .faces.face import Crop, Face, Faces, Outcome
     from .faces.landmarks import faces_from_landmarks
-    from .faces.passes import DetectSettings
     from .faces.preview import preview
-    from .faces.select import Selection, SelectSettings, select_faces
-    from .faces.track import TrackSettings, track_faces
+    from .faces.select import Selection, select_faces
+    from .faces.settings import DetectSettings, SelectSettings, TrackSettings
+    from .faces.track import track_faces
     from .image.files import PictureFile, read_picture, write_picture
     from .image.lens import correct_lens
     from .paste.compose import paste_faces
     from .paste.settings import PasteSettings
     from .pipeline import Masks, restore
     from .restore.faces import restore_faces
-    from .restore.plan import RestoreSettings
+    from .restore.settings import RestoreSettings
     from .restore.tiles import restore_tiled
     from .restore.whole import restore_aligned
     from .upscaler.network import Upscaler
@@ -105,17 +105,17 @@ _PLACES = {
     "faces.crops": "face_crops replace_crops",
     "faces.face": "Crop Face Faces Outcome",
     "faces.landmarks": "faces_from_landmarks",
-    "faces.passes": "DetectSettings",
     "faces.preview": "preview",
-    "faces.select": "Selection SelectSettings select_faces",
-    "faces.track": "TrackSettings track_faces",
+    "faces.select": "Selection select_faces",
+    "faces.settings": "DetectSettings SelectSettings TrackSettings",
+    "faces.track": "track_faces",
     "image.files": "PictureFile read_picture write_picture",
     "image.lens": "correct_lens",
     "paste.compose": "paste_faces",
     "paste.settings": "PasteSettings",
     "pipeline": "Masks restore",
     "restore.faces": "restore_faces",
-    "restore.plan": "RestoreSettings",
+    "restore.settings": "RestoreSettings",
     "restore.tiles": "restore_tiled",
     "restore.whole": "restore_aligned",
     "upscaler.network": "Upscaler",

@@ -12,7 +12,7 @@ from .faces import detectors
 from .faces.detect import find_faces
 from .faces.detectors import DETECTORS, Detector, Place, on_cpu
 from .faces.face import Faces
-from .faces.passes import DetectSettings
+from .faces.settings import DetectSettings
 from .image.given import GivenPicture
 from .model.checkpoint import read_checkpoint
 from .options import settled
@@ -20,9 +20,11 @@ from .paste.masks import MASKS
 from .paste.parsers import PARSERS, Parser, read_parser
 from .progress import Progress
 from .prune.prune import prune, share_of
-from .restorers import KINDS, Restorer, RestorerKind, RestorerSettings, Wanted, kind_of, what_else
 from .restorers.gpen import load_network
-from .restorers.protocol import check_settings
+from .restorers.kind import RestorerKind, Wanted
+from .restorers.kinds import KINDS, kind_of, what_else
+from .restorers.protocol import Restorer, check_settings
+from .restorers.settings import RestorerSettings
 from .restorers.torch_model import TorchModel, usable
 from .upscaler.network import EXPECTED, Upscaler, load_upscaler
 from .weights.catalogue import task_of

@@ -13,10 +13,10 @@ from .by_name import detect_faces, open_parser
 from .errors import advice_on_out_of_memory
 from .faces.detectors import Detector
 from .faces.face import Face, Faces, Outcome
-from .faces.passes import DetectSettings
 from .faces.preview import preview
-from .faces.select import SelectSettings, select_faces
-from .faces.track import TrackSettings, track_faces
+from .faces.select import select_faces
+from .faces.settings import DetectSettings, SelectSettings, TrackSettings
+from .faces.track import track_faces
 from .image.given import GivenPicture
 from .image.picture import as_mask, as_rgb, with_alpha_of
 from .paste.compose import paste_frame
@@ -24,7 +24,7 @@ from .paste.parsers import Parser
 from .paste.settings import PasteSettings
 from .progress import Progress
 from .restore.faces import one_by_one
-from .restore.plan import RestoreSettings
+from .restore.settings import RestoreSettings
 from .restorers.protocol import Restorer
 from .upscaler.network import Upscaler
 from .upscaler.settings import UpscaleSettings

@@ -5,14 +5,12 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..gpen.faces.passes import DetectSettings
 from ..gpen.faces.report import report_on
-from ..gpen.faces.select import SelectSettings
-from ..gpen.faces.track import TrackSettings
+from ..gpen.faces.settings import DetectSettings, SelectSettings, TrackSettings
 from ..gpen.options import Settings, options_of
 from ..gpen.paste.settings import PasteSettings
 from ..gpen.pipeline import restore
-from ..gpen.restore.plan import RestoreSettings
+from ..gpen.restore.settings import RestoreSettings
 from .bridge import (
     CATEGORY,
     FacesType,

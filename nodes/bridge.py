@@ -18,8 +18,8 @@ from ..gpen.faces.report import Report
 from ..gpen.model.checkpoint import Checkpoint
 from ..gpen.model.precision import choose_precision
 from ..gpen.progress import Progress
-from ..gpen.restorers import Restorer
 from ..gpen.restorers.gpen import GPENModel, build_network
+from ..gpen.restorers.protocol import Restorer
 from ..gpen.restorers.through_onnx import OnnxModel
 from ..gpen.restorers.through_spandrel import SpandrelModel
 

@@ -8,9 +8,9 @@ from comfy_api.latest import io
 from ..gpen.errors import SettingError
 from ..gpen.faces.detect import find_faces
 from ..gpen.faces.landmarks import faces_from_landmarks
-from ..gpen.faces.passes import DetectSettings
 from ..gpen.faces.preview import box_mask, draw_faces
 from ..gpen.faces.report import report_on
+from ..gpen.faces.settings import DetectSettings
 from .bridge import (
     CATEGORY,
     FacesType,

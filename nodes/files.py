@@ -9,7 +9,8 @@ from ..gpen.by_name import open_detector, open_parser
 from ..gpen.errors import GPENError, SettingError
 from ..gpen.faces.detectors import DETECTORS, Detector
 from ..gpen.paste.parsers import Parser
-from ..gpen.restorers import KINDS, RestorerKind, kind_of, terms_of
+from ..gpen.restorers.kind import RestorerKind
+from ..gpen.restorers.kinds import KINDS, kind_of, terms_of
 from ..gpen.restorers.through_onnx import NAMES
 from ..gpen.weights.catalogue import RELEASES, RESTORER_SUFFIXES, SHORT_TERMS
 from ..gpen.weights.locate import Folders, find, locate

@@ -7,11 +7,12 @@ from comfy_api.latest import io
 from ..gpen.by_name import open_restorer, restorer_kind
 from ..gpen.faces.report import Report
 from ..gpen.model.checkpoint import read_checkpoint
-from ..gpen.model.precision import PRECISIONS
+from ..gpen.model.choices import MEMORY, PRECISIONS
 from ..gpen.prune.prune import PRUNING, parameters, prune
-from ..gpen.restorers import KINDS, RestorerSettings, Wanted, check_installed, terms_of
-from ..gpen.restorers.gpen import MEMORY
+from ..gpen.restorers.kind import Wanted
+from ..gpen.restorers.kinds import KINDS, check_installed, terms_of
 from ..gpen.restorers.protocol import check_settings
+from ..gpen.restorers.settings import RestorerSettings
 from ..gpen.weights.catalogue import released, task_of
 from ..gpen.weights.record import record_path
 from .bridge import (

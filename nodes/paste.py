@@ -9,7 +9,7 @@ from ..gpen.errors import SettingError
 from ..gpen.faces.face import Faces
 from ..gpen.faces.report import Report, report_on
 from ..gpen.paste.compose import paste_faces
-from ..gpen.paste.parsers import classes_of
+from ..gpen.paste.parts import classes_of
 from ..gpen.paste.settings import PasteSettings
 from .bridge import CATEGORY, FacesType, aliases, on_intermediate_device, progress, report_output, shown, shown_again
 from .exchange import mask_or_none

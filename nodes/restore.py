@@ -10,7 +10,7 @@ from ..gpen.faces.face import Faces
 from ..gpen.faces.report import report_on
 from ..gpen.image.picture import resized
 from ..gpen.restore.faces import restore_faces
-from ..gpen.restore.plan import RestoreSettings
+from ..gpen.restore.settings import RestoreSettings
 from .bridge import (
     CATEGORY,
     FacesType,

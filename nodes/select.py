@@ -7,7 +7,8 @@ from comfy_api.latest import io
 
 from ..gpen.faces.face import Faces
 from ..gpen.faces.report import report_on
-from ..gpen.faces.select import SelectSettings, select_faces
+from ..gpen.faces.select import select_faces
+from ..gpen.faces.settings import SelectSettings
 from .bridge import CATEGORY, FacesType, aliases, shown, shown_again
 from .exchange import boxes_input, mask_or_none
 from .widgets import widgets

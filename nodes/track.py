@@ -6,7 +6,8 @@ from comfy_api.latest import io
 
 from ..gpen.faces.face import Faces
 from ..gpen.faces.report import report_on
-from ..gpen.faces.track import TrackSettings, count_tracks, track_faces
+from ..gpen.faces.settings import TrackSettings
+from ..gpen.faces.track import count_tracks, track_faces
 from .bridge import CATEGORY, FacesType, aliases, shown, shown_again
 from .widgets import widgets
 

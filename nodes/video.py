@@ -12,13 +12,12 @@ from typing import Any
 import folder_paths
 from comfy_api.latest import InputImpl, io
 
-from ..gpen.faces.passes import DetectSettings
 from ..gpen.faces.report import Report
-from ..gpen.faces.select import SelectSettings
-from ..gpen.faces.track import TrackSettings, count_tracks
+from ..gpen.faces.settings import DetectSettings, SelectSettings, TrackSettings
+from ..gpen.faces.track import count_tracks
 from ..gpen.options import Settings, options_of
 from ..gpen.paste.settings import PasteSettings
-from ..gpen.restore.plan import RestoreSettings
+from ..gpen.restore.settings import RestoreSettings
 from ..gpen.video.join import ending_for
 from ..gpen.video.restore import RestoredVideo, identity, restore_video
 from .bridge import CATEGORY, ManagedModel, ModelType, aliases, progress, shown, shown_again

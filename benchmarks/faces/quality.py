@@ -14,7 +14,7 @@ from torch import Tensor
 
 import gpen
 from gpen.image.luminance import luminance
-from gpen.restorers import Restorer
+from gpen.restorers.protocol import Restorer
 from tests.support.faces import after_of, cut_face, with_after
 from tests.support.large_faces import jpeg
 from tests.support.photograph import shared_faces

@@ -6,29 +6,10 @@ from typing import Any
 
 from ..by_name import open_upscaler
 from ..errors import SettingError
-from ..model.precision import PRECISIONS
 from ..upscaler.network import Upscaler
 from ..upscaler.settings import UpscaleSettings
 from ..weights.locate import find
-from .arguments import add_settings, flag_of, said_of, settings_from
-
-
-def add_background(command: argparse.ArgumentParser) -> None:
-    """Add the arguments that say what becomes of the rest of the picture."""
-    group = add_settings(command, "the rest of the picture", UpscaleSettings)
-    group.add_argument(
-        "--background",
-        metavar="MODEL",
-        default="",
-        help="enlarge pictures by an upscaler that spandrel can load (a path, or a file in the models' folder) and put "
-        "the restored faces into that; without it they keep their size and their pixels",
-    )
-    group.add_argument(
-        "--background-precision",
-        choices=[name for name in PRECISIONS if name != "fp8"],
-        default="auto",
-        help="what the upscaler computes in (default: auto)",
-    )
+from .arguments import flag_of, said_of, settings_from
 
 
 def check_background(said: argparse.Namespace) -> None:

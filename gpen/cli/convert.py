@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..model.tasks import TASKS
-from ..weights.convert import convert
+from ..model.choices import TASK_NAMES
 from .report import OK
 
 
@@ -13,11 +12,13 @@ def add(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=run)
     command.add_argument("source", metavar="IN", type=Path)
     command.add_argument("target", metavar="OUT.safetensors", type=Path)
-    command.add_argument("--task", choices=tuple(TASKS), help="what it is for, where neither file nor name tells")
+    command.add_argument("--task", choices=TASK_NAMES, help="what it is for, where neither file nor name tells")
 
 
 def run(said: argparse.Namespace) -> int:
     """Run the command."""
+    from ..weights.convert import convert
+
     convert(said.source, said.target, said.task)
     print(said.target)
     return OK

@@ -7,14 +7,12 @@ from typing import Any
 
 from ..errors import SettingError
 from ..faces.detectors import Detector
-from ..faces.passes import DetectSettings
-from ..faces.select import SelectSettings
-from ..faces.track import TrackSettings
+from ..faces.settings import DetectSettings, SelectSettings, TrackSettings
 from ..folder.films import Films
 from ..options import Settings
 from ..paste.parsers import Parser
 from ..paste.settings import PasteSettings
-from ..restore.plan import RestoreSettings
+from ..restore.settings import RestoreSettings
 from ..restorers.protocol import Restorer
 from ..video.join import ending_for
 from ..video.restore import RestoredVideo, restore_video
@@ -23,13 +21,6 @@ from .report import bar
 
 OF_PICTURES = ("aligned", "inpaint_mask", "clip", "cluster", "background")
 """Arguments with which only pictures are restored."""
-
-
-def add_film(command: argparse.ArgumentParser) -> None:
-    """Add the arguments that only films have."""
-    group = command.add_argument_group("films")
-    group.add_argument("--codec", help="FFmpeg's name of an encoder (default: libx264, libx265 for more than 8 bits)")
-    group.add_argument("--crf", type=int, help="the encoder's scale of quality, less being better (default: its own)")
 
 
 def films_of(said: argparse.Namespace) -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 import argparse
 
-from ..weights.catalogue import RELEASES
-from ..weights.locate import default_folders, find
 from .report import OK
 
 HEADER = ("NAME", "KIND", "TASK", "SIZE", "WHERE", "TERMS")
@@ -24,6 +22,9 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(said: argparse.Namespace) -> int:
     """Run the command."""
+    from ..weights.catalogue import RELEASES
+    from ..weights.locate import default_folders, find
+
     rows = [HEADER, PREVIEW]
     for release in RELEASES:
         path = find(release.file)

@@ -2,9 +2,6 @@
 
 import argparse
 
-from ..restorers.verify import verify_model
-from ..weights.catalogue import PREVIEW, RELEASES
-from ..weights.locate import find
 from .report import OK, SOME_FAILED
 
 
@@ -16,6 +13,10 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(said: argparse.Namespace) -> int:
     """Run the command."""
+    from ..restorers.verify import verify_model
+    from ..weights.catalogue import PREVIEW, RELEASES
+    from ..weights.locate import find
+
     given = said.files or [str(PREVIEW), *(release.file for release in RELEASES if release.kind == "gpen")]
     # A released file that is not on disk is no fault; one that was asked for is, and the check says so.
     paths = [find(name) or (name if said.files else None) for name in given]

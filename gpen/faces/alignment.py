@@ -4,14 +4,16 @@ A face that is turned away may be stretched as well, so that it fills its crop a
 """
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from ..image.warp import Matrix, footprint, inverse, scale_of, smoothed
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Points = npt.NDArray[np.floating]
 """(N, 2), x first, in pixels"""
@@ -152,12 +154,14 @@ def _stretched(landmarks: Points, target: Points) -> Matrix | None:
     return solution.T.copy() if usable else None
 
 
-def crop_face(picture: Tensor, picture_to_crop: Matrix, size: int, outside: Colour = (0.0, 0.0, 0.0)) -> Tensor:
+def crop_face(picture: "Tensor", picture_to_crop: Matrix, size: int, outside: Colour = (0.0, 0.0, 0.0)) -> "Tensor":
     """Cut a face out of a picture (H, W, C) → (size, size, C) float32, of the colour `outside` beyond the picture.
 
     Where the face is larger than the crop, the picture is smoothed first so that nothing aliases;
     where it is smaller, this is official code's bilinear `warpAffine` and nothing else.
     """
+    import torch  # the rest of this is plain numbers
+
     pixels = picture.detach().to("cpu", torch.float32).contiguous().numpy()
     crop_to_picture = inverse(picture_to_crop)
     shrink = scale_of(crop_to_picture)

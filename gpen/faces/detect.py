@@ -12,7 +12,8 @@ from ..progress import Progress
 from .boxes import read_boxes
 from .detectors.kind import Detector
 from .face import Face, Faces
-from .passes import DetectSettings, detect_in, detect_in_box
+from .passes import detect_in, detect_in_box
+from .settings import DetectSettings
 from .sharpness import sharpness
 
 

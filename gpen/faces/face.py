@@ -7,14 +7,16 @@ with it. Nothing is ever changed in place: a step returns new ones, so that Comf
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from torch import Tensor
 
 from ..errors import SettingError
 from ..image.warp import Matrix
 from .alignment import Points
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels"""
@@ -46,15 +48,15 @@ LEAST = 1e-3
 class Crop:
     """A face cut out upright, and what was made of it; before and after are of one size."""
 
-    before: Tensor
+    before: "Tensor"
     """(S, S, 3) float32 in 0..1: as it was."""
     crop_to_picture: Matrix
     """(2, 3): from pixels of the crop to pixels of the picture."""
     template: Points
     """(5, 2): where its landmarks lie in it, the crop's side being 1."""
-    after: Tensor | None = None
+    after: "Tensor | None" = None
     """(S, S, 3) float32 in 0..1: as the network, or another tool, gave it back."""
-    paste_region: Tensor | None = None
+    paste_region: "Tensor | None" = None
     """(h, w) in 0..1: the only places of its picture where it is pasted, of any size; None is everywhere."""
 
     @property
@@ -63,7 +65,7 @@ class Crop:
         return len(self.before)
 
     @property
-    def latest(self) -> Tensor:
+    def latest(self) -> "Tensor":
         """What it is now: (S, S, 3)."""
         return self.before if self.after is None else self.after
 
@@ -184,7 +186,7 @@ class Faces:
         """The same faces picture by picture."""
         return self.with_faces(sorted(self.faces, key=lambda face: face.frame))
 
-    def placed_on(self, picture: Tensor) -> "Faces":
+    def placed_on(self, picture: "Tensor") -> "Faces":
         """The same faces in a batch of pictures (B, H, W, C), which may be larger or smaller copies of their own.
 
         Raises `SettingError` where it has another number of pictures.

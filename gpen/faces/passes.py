@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 import cv2
@@ -10,17 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..image.tiles import faded_tiles
-from ..options import Settings, option
 from .boxes import GivenBox, distinct, overlap
 from .detectors.kind import Detector, Picture, Pictures
 from .face import Box, Face, Faces, Outcome
 from .second_look import UPRIGHT_BONUS, log_odds, look_again
+from .settings import DetectSettings
 
 Found = list[list[Face]]
 """The faces of each picture."""
 
-SIZES = ("long side 1000", "short side 480", "full size")
-"""The size at which a picture is looked at. The first is official code's."""
 
 # As in the official code: a picture whose long side is over the first is scaled so that it is the second.
 LONG_SIDE_LIMIT = 1500
@@ -46,49 +44,6 @@ THRESHOLD_IN_BOX = 0.3
 # Eyes, nose and corners of the mouth in the box of a face, as parts of it: the mean of portraits as YuNet and MTCNN
 # find them, made even.
 MEAN_FACE = np.array([[0.27, 0.38], [0.73, 0.38], [0.5, 0.573], [0.295, 0.722], [0.705, 0.722]])
-
-
-@dataclass(frozen=True)
-class DetectSettings(Settings):
-    """How faces are looked for; by default as official code does."""
-
-    threshold: float = option(
-        0.0,
-        "How sure the detector must be of a face. 0 stands for what suits the detector: 0.9 for RetinaFace and MTCNN, "
-        "0.8 for YuNet. 0.5 is lower than these: it finds more faces, and more that are none. 0.95 is stricter.",
-        low=0,
-        high=1,
-        step=0.01,
-        advanced=True,
-        called="detection threshold",
-    )
-    size: str = option(
-        SIZES[0],
-        "The size at which the picture is looked at. long side 1000: large pictures are made smaller, as by the "
-        "official code. short side 480: small pictures are enlarged as well. full size: slow, and finds the smallest "
-        "faces of a large picture.",
-        choices=SIZES,
-        advanced=True,
-        called="size for detection",
-        flag="detection-size",
-    )
-    tiny_faces: bool = option(
-        False,
-        "Look a second time, at twice the size and in tiles: for faces of some 10 pixels in a crowd. Takes about five "
-        "times as long.",
-        advanced=True,
-    )
-    edges: bool = option(
-        False,
-        "Look a second time with the picture continued beyond its edges: for faces that an edge cuts.",
-        advanced=True,
-    )
-    rotated: bool = option(
-        False,
-        "Look at the picture turned by 90, 180 and 270 degrees as well: for people who lie and pictures on their side. "
-        "Takes four times as long.",
-        advanced=True,
-    )
 
 
 def detect_in(pictures: Pictures, detector: Detector, threshold: float, settings: DetectSettings) -> Found:

@@ -1,6 +1,5 @@
 """Choosing among the faces of a batch of pictures."""
 
-import re
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -11,9 +10,10 @@ from torch import Tensor
 
 from ..errors import SettingError, advice_on_out_of_memory
 from ..image.picture import as_mask
-from ..options import Settings, option, settled
+from ..options import settled
 from .boxes import GivenBox, centre, read_boxes
 from .face import Face, FaceKey, Faces, Outcome
+from .settings import SelectSettings, read_numbers
 
 
 class Key(Protocol):
@@ -49,7 +49,7 @@ def _falling(key: Key) -> Key:
     return lambda face, faces: -key(face, faces)
 
 
-_KEYS: dict[str, Key | None] = {
+KEYS: dict[str, Key | None] = {
     "as found": None,
     "largest": _falling(_size),
     "smallest": _size,
@@ -62,8 +62,7 @@ _KEYS: dict[str, Key | None] = {
     "blurriest": _sharpness,
     "sharpest": _falling(_sharpness),
 }
-ORDERS = tuple(_KEYS)
-"""What comes first. Sizes and places are those in the picture."""
+"""By what is ordered, for each of `settings.ORDERS`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,72 +85,6 @@ class Selection:
         left_out = {face.key: face for face in self.rest.scaled_to(done.width, done.height)}
         known = [became.pop(face.key, None) or left_out.get(face.key) for face in self.all]
         return done.with_faces([*filter(None, known), *became.values()]).by_frame()
-
-
-@dataclass(frozen=True)
-class SelectSettings(Settings):
-    """Which faces of each picture are kept; by default all. Everything is measured in the picture."""
-
-    order: str = option(
-        ORDERS[0],
-        "Which faces come first, by size, place, the detector's score or sharpness in the picture. It matters where "
-        "count keeps only some.",
-        choices=ORDERS,
-        called="order of faces",
-    )
-    count: int = option(
-        0,
-        "How many faces of each picture are kept, the first in order. 0: all. 3 is a good value on a card with 4 GB.",
-        low=0,
-        high=1000,
-    )
-    indices: str = option("", "Numbers as the preview of Detect Faces shows them, such as 1, 3-5. Empty: all.")
-    min_size: int = option(
-        0, "Only faces that are at least so many pixels wide, and high. 0: no limit.", low=0, high=16384
-    )
-    max_size: int = option(
-        0,
-        "Only faces that are at most so many pixels wide, or high where that is less. 0: no limit.",
-        low=0,
-        high=16384,
-    )
-    min_percent: float = option(
-        0.0,
-        "Only faces of at least this size, in percent of the picture's shorter side. 0: no limit.",
-        low=0,
-        high=100,
-        step=0.5,
-        advanced=True,
-    )
-    max_percent: float = option(
-        0.0,
-        "Only faces of at most this size, in percent of the picture's shorter side. 0: no limit.",
-        low=0,
-        high=100,
-        step=0.5,
-        advanced=True,
-    )
-    max_sharpness: float = option(
-        0.0,
-        "Only the damaged faces: those whose sharpness, as the preview and the report say it, is at most this. "
-        "Clean portraits have 55 to 80; blurred by 1.5 % of the face's width, noisy, or as a JPEG of 30 they have less "
-        "than 45. 0: no limit.",
-        low=0,
-        high=100,
-        step=1,
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        read_numbers(self.indices)
-        for what, least, most in (
-            ("size", self.min_size, self.max_size),
-            ("percentage", self.min_percent, self.max_percent),
-        ):
-            if 0 < most < least:
-                raise SettingError(
-                    f"the least {what} of a face is {least:g} and the largest {most:g}: no face can be chosen"
-                )
 
 
 @advice_on_out_of_memory("to choose faces by a mask", "give fewer or smaller pictures at a time")
@@ -181,7 +114,7 @@ def select_faces(
     given = None if boxes is None else read_boxes(boxes, faces.frames, faces.width, faces.height)
     wanted = None if given is None else _wanted_by_boxes(faces, given)
     reasons = {face.key: _why_not(face, faces, settings, shares, wanted) for face in faces}
-    key = _KEYS[settings.order]
+    key = KEYS[settings.order]
     chosen: list[Face] = []
     for frame in range(faces.frames):
         left = [face for face in faces.of_frame(frame) if reasons[face.key] is None]
@@ -231,21 +164,6 @@ def _why_not(
     if 0 < settings.max_sharpness < _sharpness(face, faces):
         return f"sharper than {settings.max_sharpness:g}"
     return None
-
-
-def read_numbers(text: str) -> set[int]:
-    """Read "1, 3-5" → {1, 3, 4, 5}. Raises `SettingError` for anything else; faces are numbered from 1."""
-    numbers: set[int] = set()
-    for part in filter(None, re.split(r"[,;\s]+", re.sub(r"\s*[-–]\s*", "-", text.strip()))):
-        match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-        if not 1 <= first <= last:
-            raise SettingError(
-                f"cannot read {part!r} as the number of a face: expected numbers as the preview shows them, from 1, "
-                "such as 1, 3-5"
-            )
-        numbers |= set(range(first, last + 1))
-    return numbers
 
 
 def _shares_in_mask(faces: Faces, mask: Tensor) -> dict[FaceKey, float]:

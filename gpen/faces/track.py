@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..options import Settings, option, settled
+from ..options import settled
 from .alignment import Points
 from .boxes import area, common_area
 from .face import Box, Face, Faces, Outcome
+from .settings import TrackSettings
 
 # Two faces are one where the part of their boxes that they do not share, and the distance of their landmarks in sizes
 # of the face, come to less than this together: at 1.3 a face may move by half of its size between two frames.
@@ -39,33 +40,6 @@ class _Track:
         moved = speed * (frame - last.frame)
         left, top, right, bottom = (np.asarray(last.box).reshape(2, 2) + moved).ravel().tolist()
         return (left, top, right, bottom), last.landmarks + moved
-
-
-@dataclass(frozen=True)
-class TrackSettings(Settings):
-    """How faces are followed through a clip."""
-
-    smoothing: float = option(
-        0.5,
-        "How calm a face becomes: its place is smoothed over time, and noise is kept out of its crop where nothing "
-        "moves. Looks ahead as far as back, so nothing lags. 0 leaves it as found.",
-        low=0,
-        high=1,
-        step=0.05,
-    )
-    max_gap: int = option(
-        5, "Most frames in a row in which a face may have been missed; they are filled in.", low=0, high=100
-    )
-    fade: int = option(
-        3, "Frames over which a face that appears in mid-clip fades in, and one that goes fades out.", low=0, high=100
-    )
-    min_length: int = option(
-        1,
-        "Faces found in fewer frames are left out: most of those are none. 1 keeps all.",
-        low=1,
-        high=1000,
-        advanced=True,
-    )
 
 
 def track_faces(faces: Faces, settings: TrackSettings | None = None, **changes: Any) -> Faces:

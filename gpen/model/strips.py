@@ -21,10 +21,8 @@ import torch
 from torch import Tensor
 
 from . import network
+from .choices import DETAIL
 from .config import GPENConfig
-
-DETAIL = {"full": 0, "half": 1, "quarter": 2}
-"""How much of the picture is made → how many of the last octaves are left out."""
 
 
 def run_in_strips(net: network.GPEN, x: Tensor, memory: str, detail: str = "full") -> Tensor:

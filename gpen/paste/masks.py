@@ -6,6 +6,7 @@ A mask is drawn as a shape with hard edges, grown, and softened.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,7 +16,10 @@ from ..errors import SettingError
 from ..faces.alignment import GPEN_TEMPLATE, Points
 from ..faces.face import Crop
 from ..image.warp import Plane
-from .parsers import Labels, Parser, classes_of
+from .parts import classes_of
+
+if TYPE_CHECKING:
+    from .parsers import Labels, Parser
 
 # Official code draws and softens masks at this size, whatever the size of the crop.
 SHAPE_SIDE = 512
@@ -39,7 +43,7 @@ OVAL_MARGIN = 0.41
 OFFICIAL_CLASSES = (*range(1, 14), 15, 16, 17)
 
 
-def check_parser(name: str, parser: Parser | None) -> None:
+def check_parser(name: str, parser: "Parser | None") -> None:
     """Raise `SettingError` where a mask needs a parser and there is none, before anything is restored."""
     if MASKS[name].parser and parser is None:
         raise _parser_missing(name)
@@ -49,7 +53,7 @@ def _parser_missing(name: str) -> SettingError:
     return SettingError(f"the mask {name!r} needs a parser: give parser=gpen.open_parser({name!r})")
 
 
-def mask_of(crop: Crop, name: str, parts: str, grow: float, feather: float, parser: Parser | None) -> Plane:
+def mask_of(crop: Crop, name: str, parts: str, grow: float, feather: float, parser: "Parser | None") -> Plane:
     """The mask of a restored crop, (S, S) in 0..1.
 
     Args:
@@ -125,7 +129,7 @@ def _finished(shape: Plane, size: int, sigma: float, grow: float, feather: float
 def _grown(shape: Plane, pixels: float) -> Plane:
     """Move the edge of a shape outwards by so many pixels; negative: inwards."""
     # Beyond the crop there is no face: a shape that fills it shrinks from there, too.
-    side = cv2.copyMakeBorder(shape.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,))
+    side = np.asarray(cv2.copyMakeBorder(shape.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,)), np.uint8)
     if pixels > 0:
         near = distance_inside(1 - side) <= pixels
         near &= bool(side.any())  # where there is no shape, OpenCV's distances are undefined
@@ -142,19 +146,19 @@ def distance_inside(shape: npt.NDArray[np.uint8]) -> Plane:
     return np.sqrt(np.round(distance * distance))
 
 
-def _oval(template: Points, labels: Labels, parts: str) -> Plane:
+def _oval(template: Points, labels: "Labels", parts: str) -> Plane:
     return oval_shape(template, OVAL_MARGIN)
 
 
-def _box(template: Points, labels: Labels, parts: str) -> Plane:
+def _box(template: Points, labels: "Labels", parts: str) -> Plane:
     return np.ones((SHAPE_SIDE, SHAPE_SIDE), np.float32)
 
 
-def _official(template: Points, labels: Labels, parts: str) -> Plane:
+def _official(template: Points, labels: "Labels", parts: str) -> Plane:
     return np.isin(labels, OFFICIAL_CLASSES).astype(np.float32)
 
 
-def _chosen_parts(template: Points, labels: Labels, parts: str) -> Plane:
+def _chosen_parts(template: Points, labels: "Labels", parts: str) -> Plane:
     """The pixels of the chosen parts, without patches that do not reach into the oval: those are of a neighbour."""
     chosen = np.isin(labels, classes_of(parts)).astype(np.uint8)
     _, patches = cv2.connectedComponents(chosen)
@@ -162,14 +166,14 @@ def _chosen_parts(template: Points, labels: Labels, parts: str) -> Plane:
     return np.isin(patches, inside[inside > 0]).astype(np.float32)
 
 
-_NO_LABELS: Labels = np.zeros((0, 0), np.uint8)
+_NO_LABELS: "Labels" = np.zeros((0, 0), np.uint8)
 
 
 @dataclass(frozen=True)
 class Mask:
     """All that tells one kind of mask from the others."""
 
-    shape: Callable[[Points, Labels, str], Plane]
+    shape: "Callable[[Points, Labels, str], Plane]"
     """(template, labels of the parser, chosen parts) → the shape with hard edges."""
     parser: str | None = None
     """The parser that tells the parts of a face apart for it, by its name in `PARSERS`."""

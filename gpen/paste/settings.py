@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..options import Settings, option
 from .masks import MASKS
-from .parsers import FACE, PARTS, classes_of
+from .parts import FACE, PARTS, classes_of
 
 COLORS = ("off", "mild", "full")
 LARGE_FACES = ("keep detail", "off")

@@ -20,7 +20,8 @@ from ..restorers.protocol import Restorer
 from .averaging import averaged, window
 from .batches import restore_in_batches
 from .inpaint import checked_mask
-from .plan import Planned, RestoreSettings, plan
+from .plan import Planned, plan
+from .settings import RestoreSettings
 from .tiles import OVERLAP, check_tiles, restore_tiled
 
 

@@ -8,42 +8,11 @@ from torch import Tensor
 from ..faces.alignment import GPEN_ALIGNMENT, Alignment, align, is_turned
 from ..faces.face import Face, FaceKey, Faces
 from ..image.warp import Matrix, scale_of
-from ..model.strips import DETAIL
-from ..options import Settings, option
 from .inpaint import touches
+from .settings import RestoreSettings
 
-PERSPECTIVES = ("auto", "off", "on")
-"""When a face is stretched to the mean face: where it is strongly turned, never, always."""
 # In sizes of the network's crop: a smaller face is nearly all seen in one, and a larger one would take long.
 LEAST_IN_TILES, MOST_IN_TILES = 2**0.5, 4
-
-
-@dataclass(frozen=True)
-class RestoreSettings(Settings):
-    """How faces go through the network."""
-
-    perspective: str = option(
-        PERSPECTIVES[0],
-        "Whether a face that looks far to the side or down is stretched to a frontal one for the network, and shrunk "
-        "back after, so that both eyes come out even. auto: where it is strongly turned. on: always, but for a "
-        "profile.",
-        choices=PERSPECTIVES,
-        advanced=True,
-    )
-    detail: str = option(
-        "full",
-        "half and quarter: a quick look in a part of the time and memory. The network stops before its last steps, and "
-        "faces come out blurred. For choosing other settings; the result is made with full.",
-        choices=tuple(DETAIL),
-        advanced=True,
-    )
-    tiles: bool = option(
-        False,
-        "Restore a face that is larger than the model's size at its own size, in tiles: for faces many times that "
-        "size, and for blurred ones. Takes 4 to 25 times as long. Off: such a face is restored whole, and Paste Faces "
-        "puts back the picture's own detail.",
-        advanced=True,
-    )
 
 
 @dataclass(frozen=True, eq=False)

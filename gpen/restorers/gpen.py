@@ -12,16 +12,15 @@ from ..errors import SettingError
 from ..faces.alignment import GPEN_ALIGNMENT
 from ..model import ops as casting_ops
 from ..model.checkpoint import Checkpoint
+from ..model.choices import DETAIL, MEMORY
 from ..model.layout import converted
 from ..model.memory import activation_bytes
 from ..model.network import GPEN
 from ..model.precision import Precision, StoredIn8Bits, choose_precision, in_8_bits
-from ..model.strips import DETAIL, run_in_strips
+from ..model.strips import run_in_strips
 from ..model.tasks import is_inpainted
-from .protocol import RestorerSettings
+from .settings import RestorerSettings
 from .torch_model import TorchModel, usable
-
-MEMORY = ("auto", "normal", "low")
 
 
 class GPENModel(TorchModel):

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..faces.alignment import FFHQ_ALIGNMENT, Alignment
-from .protocol import Restorer, RestorerSettings
+from .protocol import Restorer
+from .settings import RestorerSettings
 
 
 @dataclass(frozen=True)

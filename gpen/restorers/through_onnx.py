@@ -20,7 +20,8 @@ from ..errors import CheckpointError, SettingError
 from ..faces.alignment import ALIGNMENTS, Alignment
 from ..model.tasks import TASKS
 from .kind import RestorerKind, Wanted
-from .protocol import VALUES, check_settings, not_in_strips, only_full_detail
+from .protocol import check_settings, not_in_strips, only_full_detail
+from .settings import VALUES
 from .torch_model import finite
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,11 @@ from typing_extensions import Self
 
 from ..errors import CheckpointError, SettingError, is_out_of_memory
 from ..model.checkpoint import read_tensors
-from ..model.precision import DTYPES, PRECISIONS
+from ..model.choices import PRECISIONS
+from ..model.precision import DTYPES
 from .kind import RestorerKind, Wanted
-from .protocol import RestorerSettings, check_settings, not_in_strips, only_full_detail
+from .protocol import check_settings, not_in_strips, only_full_detail
+from .settings import RestorerSettings
 from .torch_model import TorchModel
 
 TRAINING = "vqvae."

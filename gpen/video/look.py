@@ -10,7 +10,7 @@ import torch
 from ..faces.detect import find_faces
 from ..faces.detectors import Detector
 from ..faces.face import Faces
-from ..faces.passes import DetectSettings
+from ..faces.settings import DetectSettings
 from ..image.cuts import Changes, flashes, scene_cuts
 from ..progress import Progress
 from .parts import END, Parts, Seen, continued, read_seen

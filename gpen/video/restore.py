@@ -11,14 +11,14 @@ from ..by_name import open_detector, open_parser
 from ..errors import SettingError
 from ..faces.detectors import Detector
 from ..faces.face import Faces
-from ..faces.passes import DetectSettings
-from ..faces.select import SelectSettings, select_faces
-from ..faces.track import TrackSettings, track_faces
+from ..faces.select import select_faces
+from ..faces.settings import DetectSettings, SelectSettings, TrackSettings
+from ..faces.track import track_faces
 from ..paste.masks import check_parser
 from ..paste.parsers import Parser
 from ..paste.settings import PasteSettings
 from ..progress import Progress
-from ..restore.plan import RestoreSettings
+from ..restore.settings import RestoreSettings
 from ..restorers.protocol import Restorer
 from ..version import __version__
 from ..weights.locate import Folders

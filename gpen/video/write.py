@@ -17,7 +17,7 @@ from ..paste.parsers import Parser
 from ..paste.settings import PasteSettings
 from ..progress import Progress
 from ..restore.faces import FaceStream
-from ..restore.plan import RestoreSettings
+from ..restore.settings import RestoreSettings
 from ..restorers.protocol import Restorer
 from .encoding import Encoding, add_pictures
 from .join import Segment

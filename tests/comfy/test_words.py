@@ -16,7 +16,7 @@ import pytest
 from gpen.faces.alignment import ALIGNMENTS
 from gpen.faces.detectors import DETECTORS
 from gpen.model.precision import DTYPES
-from gpen.restorers.protocol import VALUES
+from gpen.restorers.settings import VALUES
 from tools.client import Client
 from tools.comfyui import PACK_NAME, ROOT
 from tools.workflow import inputs_of

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import gpen
 from gpen.image.picture import to_uint8
-from gpen.restorers import Restorer
+from gpen.restorers.protocol import Restorer
 from tools.client import Client, Graph, Node, NodeFailed, Pixels, PromptRefused, Run
 
 

@@ -14,7 +14,7 @@ from gpen.faces.detectors import Detector
 from gpen.faces.face import Faces
 from gpen.image.files import read_picture
 from gpen.image.warp import scale_of
-from gpen.restorers import Restorer
+from gpen.restorers.protocol import Restorer
 
 Pixels = np.ndarray
 """(H, W, 3) float32 in 0..1"""

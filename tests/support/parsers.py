@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gpen.paste.parsers import CLASSES, Labels
+from gpen.paste.parsers import Labels
+from gpen.paste.parts import CLASSES
 
 # Green less the mean of red and blue, of a picture in 0..1, from which on it is green to them.
 GREEN = 0.25

@@ -10,7 +10,8 @@ from torch import Tensor
 
 import gpen
 from gpen.faces.alignment import FFHQ_ALIGNMENT, FFHQ_TEMPLATE_512, GPEN_ALIGNMENT, Points, align, crop_face
-from gpen.restore.plan import RestoreSettings, plan
+from gpen.restore.plan import plan
+from gpen.restore.settings import RestoreSettings
 from tests.support.measure import psnr
 from tests.support.photograph import read_rgb, tensor
 

@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 from skimage import data
 
-from gpen.cli import main
+from gpen.cli import COMMANDS, main
 from gpen.faces import detectors
+from gpen.faces.select import KEYS
+from gpen.faces.settings import ORDERS
+from gpen.model import choices
 from gpen.model.checkpoint import read_checkpoint
+from gpen.model.precision import DTYPES
+from gpen.model.tasks import TASKS
 from tests.support import films
 from tests.support.photograph import read_rgb
 
@@ -250,6 +255,22 @@ def test_starts_without_pytorch(arguments: list[str]) -> None:
     imported = {line.rpartition(b"|")[2].strip() for line in done.stderr.splitlines()}
     assert b"gpen.cli" in imported and not imported & {b"torch", b"numpy", b"cv2"}
     assert b"restore" in done.stdout + done.stderr or b"gpen " in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("asked_for", ["--help", "--nonsense"])
+def test_arguments_of_a_command_need_no_pytorch(command: str, asked_for: str) -> None:
+    done = asked("-X", "importtime", "-m", "gpen", command, asked_for)
+    imported = {line.rpartition(b"|")[2].strip() for line in done.stderr.splitlines()}
+    assert b"gpen.cli" in imported and b"torch" not in imported
+    assert done.returncode == (0 if asked_for == "--help" else 2)
+    assert b"usage: gpen " in done.stdout + done.stderr
+
+
+def test_names_that_are_listed_without_pytorch_are_those_that_there_are() -> None:
+    assert ("auto", *DTYPES, "fp8") == choices.PRECISIONS
+    assert tuple(TASKS) == choices.TASK_NAMES
+    assert tuple(KEYS) == ORDERS
 
 
 def test_every_name_of_the_library_is_there_when_it_is_asked_for() -> None:

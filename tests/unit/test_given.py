@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 
 import gpen
-from gpen.restorers import Restorer
+from gpen.restorers.protocol import Restorer
 from tests.support.networks import write_small
 
 

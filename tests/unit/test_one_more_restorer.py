@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 import gpen
-from gpen.restorers import KINDS, RestorerKind
+from gpen.restorers.kind import RestorerKind
+from gpen.restorers.kinds import KINDS
 from gpen.restorers.through_spandrel import open_spandrel
 from tests.support.restorers import faces, shaken
 

@@ -11,7 +11,10 @@ import gpen
 from gpen.cli.arguments import add_settings, said_of, settings_from
 from gpen.options import Settings, option, options_of, settled
 
-ALL = (gpen.DetectSettings, gpen.SelectSettings, gpen.TrackSettings, gpen.RestoreSettings, gpen.PasteSettings)
+ALL = (
+    *(gpen.DetectSettings, gpen.SelectSettings, gpen.TrackSettings),
+    *(gpen.RestoreSettings, gpen.PasteSettings, gpen.UpscaleSettings),
+)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import gpen
-from gpen.paste.parsers import CLASSES, PARTS, bisenet_scores, parsenet_scores, read_parser
+from gpen.paste.parsers import bisenet_scores, parsenet_scores, read_parser
+from gpen.paste.parts import CLASSES, PARTS
 from tests.support import tolerances
 from tests.support.measure import peak_bytes
 from tests.support.photograph import photograph

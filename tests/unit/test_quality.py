@@ -16,7 +16,7 @@ from gpen.image.noise import compression_level, noise_level
 from gpen.image.tint import is_of_one_tint
 from gpen.model.tasks import TASKS
 from gpen.paste.color import matched_color
-from gpen.restorers import Restorer
+from gpen.restorers.protocol import Restorer
 from tests.support.faces import with_after
 from training.degrade import jpeg
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import gpen
 from gpen.image.picture import resized
-from gpen.restorers import KINDS
+from gpen.restorers.kinds import KINDS
 from gpen.restorers.through_spandrel import SpandrelModel
 from tests.support import tolerances
 from tests.support.measure import psnr

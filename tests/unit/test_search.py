@@ -17,7 +17,8 @@ from gpen.faces.boxes import read_boxes
 from gpen.faces.detect import find_faces
 from gpen.faces.detectors import Detector, DetectorKind
 from gpen.faces.detectors.mtcnn import MTCNNDetector
-from gpen.faces.passes import SIZES, _at_scale, _beyond_edges
+from gpen.faces.passes import _at_scale, _beyond_edges
+from gpen.faces.settings import SIZES
 from gpen.weights.locate import Folders
 from tests.support.detectors import Fixed
 from tests.support.photograph import read_rgb, tensor, tilted, tilted_points

@@ -10,7 +10,7 @@ import torch
 import gpen
 from gpen.faces.alignment import template
 from gpen.faces.report import describe
-from gpen.faces.select import ORDERS, read_numbers
+from gpen.faces.settings import ORDERS, read_numbers
 from tests.support.choices import choices
 from tests.support.networks import Negative
 from tests.support.photograph import blurry_group, group

@@ -12,7 +12,7 @@ from gpen.faces.alignment import template
 from gpen.image.picture import to_uint8
 from gpen.model.checkpoint import write_checkpoint
 from gpen.model.config import GPENConfig
-from gpen.restorers import Restorer
+from gpen.restorers.protocol import Restorer
 from tests.support.networks import Negative, Painter
 from tests.support.photograph import photograph
 

@@ -4,27 +4,31 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 
 from ...errors import DetectorError
 from ..face import Face
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 Picture = npt.NDArray[np.uint8]
 """(H, W, 3) RGB in 0..255"""
 Pictures = npt.NDArray[np.uint8]
 """(B, H, W, 3) RGB in 0..255"""
 
-Place = Callable[[nn.Module], torch.device]
+Place: TypeAlias = "Callable[[nn.Module], torch.device]"
 """Puts a network where it is to run and says which device that is."""
 
 
-def on_cpu(network: nn.Module) -> torch.device:
+def on_cpu(network: "nn.Module") -> "torch.device":
     """The `Place` of someone who has said nothing about devices."""
+    import torch
+
     network.to("cpu")
     return torch.device("cpu")
 

@@ -7,10 +7,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ...errors import DetectorError, OutOfMemory, is_out_of_memory
-from ...model.checkpoint import read_tensors
 from ..face import Face
 from .kind import DetectorKind, Pictures, Place
 
@@ -24,6 +22,10 @@ class RetinaFaceDetector:
     """A torch network on the device that `place` says."""
 
     def __init__(self, kind: DetectorKind, weights: Path | None, place: Place, *, network: str) -> None:
+        import torch
+
+        from ...model.checkpoint import read_tensors
+
         self.kind = kind
         self.place = place
         weights = kind.needed(weights)
@@ -63,6 +65,8 @@ class RetinaFaceDetector:
 
     def _found_or_none(self, pictures: Pictures, threshold: float) -> list[list[Face]] | None:
         """The faces of each picture, or None where memory ran out."""
+        import torch
+
         device = self.place(self.network)
         self.network.device = device
         self.network.mean_tensor = self.network.mean_tensor.to(device)
