@@ -9,9 +9,13 @@ from ..options import Option, Settings, options_of
 S = TypeVar("S", bound=Settings)
 
 
-def add_settings(parser: argparse.ArgumentParser, title: str, kind: type[Settings]) -> argparse._ArgumentGroup:
-    """Add an argument for each option of a settings dataclass, in a group of their own, which is returned."""
-    group = parser.add_argument_group(title)
+def add_settings(parser: argparse.ArgumentParser, title: str, kind: type[Settings]) -> None:
+    """Add an argument for each option of a settings dataclass, in a group of their own."""
+    add_options(parser.add_argument_group(title), kind)
+
+
+def add_options(group: argparse._ArgumentGroup, kind: type[Settings]) -> None:
+    """Add an argument for each option of a settings dataclass to a group."""
     for option in options_of(kind).values():
         words = option.words.replace("%", "%%")
         told: dict[str, Any] = {"dest": _key(kind, option), "help": f"{words} (default: {_shown(option)})"}
@@ -23,7 +27,6 @@ def add_settings(parser: argparse.ArgumentParser, title: str, kind: type[Setting
             group.add_argument(flag_of(option), choices=option.choices, **told)
         else:
             group.add_argument(flag_of(option), type=type(option.default), metavar=_metavar(option), **told)
-    return group
 
 
 def settings_from(said: argparse.Namespace, kind: type[S]) -> S:

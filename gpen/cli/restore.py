@@ -15,7 +15,7 @@ from ..paste.settings import PasteSettings
 from ..restore.settings import RestoreSettings
 from ..restorers.settings import RestorerSettings
 from ..upscaler.settings import UpscaleSettings
-from .arguments import add_settings
+from .arguments import add_options, add_settings
 
 SETTINGS: dict[type[Settings], str] = {
     DetectSettings: "finding faces",
@@ -107,7 +107,7 @@ def _add_films(command: argparse.ArgumentParser) -> None:
 
 def _add_background(command: argparse.ArgumentParser) -> None:
     """Add the arguments that say what becomes of the rest of the picture."""
-    group = add_settings(command, "the rest of the picture", UpscaleSettings)
+    group = command.add_argument_group("the rest of the picture")
     group.add_argument(
         "--background",
         metavar="MODEL",
@@ -121,6 +121,7 @@ def _add_background(command: argparse.ArgumentParser) -> None:
         default="auto",
         help="what the upscaler computes in (default: auto)",
     )
+    add_options(group, UpscaleSettings)
 
 
 def run(said: argparse.Namespace) -> int:

@@ -1,6 +1,8 @@
 """`gpen restore --background`: pictures enlarged on the command line, with all that is true of files and folders."""
 
+import argparse
 import json
+import pickle
 from pathlib import Path
 
 import cv2
@@ -9,7 +11,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from gpen.cli import main
+from gpen.cli import main, restore, restoring
+from gpen.cli.arguments import settings_from
+from gpen.image.files import read_picture
 from tests.support import upscalers
 from tests.support.photograph import read_rgb
 
@@ -138,6 +142,33 @@ def test_a_report_tells_the_upscaler_and_places_in_the_picture_that_was_given(
     new = set(enlarged["settings"]) - set(plain["settings"])
     assert new == {"background", "background file", "background precision", "UpscaleSettings"}
     assert enlarged["pictures"][0]["faces"][0]["box"] == plain["pictures"][0]["faces"][0]["box"]
+
+
+def test_the_frames_of_a_clip_become_larger(head: Path, upscaler: Path, tmp_path: Path) -> None:
+    frame = cv2.imread(str(head))
+    assert frame is not None
+    cv2.imwrite(str(head.parent / "next.png"), np.roll(frame, 1, 1))
+    command = ["restore", str(head.parent), "-o", str(tmp_path / "out"), "--clip", "--device", "cpu"]
+    assert main([*command, "--background", str(upscaler)]) == 0
+    first, second = (read_rgb(tmp_path / "out" / name).astype(int) for name in ("head.png", "next.png"))
+    assert first.shape == second.shape == (440, 440, 3)
+    assert np.abs(np.roll(first, 2, 1) - second)[:, 10:].mean() < 0.3
+
+
+def test_a_worker_elsewhere_loads_the_same(
+    head: Path, upscaler: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a cluster's workers do: in a process, and so in a folder, of their own."""
+    parser = argparse.ArgumentParser()
+    restore.add(parser)
+    monkeypatch.chdir(upscaler.parent)
+    monkeypatch.setenv("GPEN_MODELS", str(tmp_path / "none"))
+    said = parser.parse_args([str(head), "-o", "out", "--background", "twice.pth", "--device", "cpu", "--scale", "3"])
+    settings = {kind: settings_from(said, kind) for kind in restore.SETTINGS}
+    loader = pickle.dumps(restoring._loader(said, settings))
+    monkeypatch.chdir(tmp_path)
+    image, faces = pickle.loads(loader)()(read_picture(head).rgb)
+    assert image.shape == (1, 660, 660, 3) and faces is not None and len(faces) == 1
 
 
 @pytest.mark.parametrize(

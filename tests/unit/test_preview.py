@@ -67,7 +67,9 @@ def test_labels_hide_neither_faces_nor_each_other() -> None:
 
 def pixels_of(png: bytes | None) -> np.ndarray:
     assert png is not None
-    return cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    return pixels[..., ::-1]
 
 
 def test_a_notebook_shows_numbered_faces() -> None:
