@@ -31,6 +31,13 @@ def esrgan(scale: int = 4) -> nn.Module:
     return module.ESRGAN(num_filters=8, num_blocks=1, scale=scale).eval()
 
 
+def realesrgan() -> nn.Module:
+    """ESRGAN as RealESRGAN_x2plus has it: four pixels go through it as one, which becomes 16."""
+    module = pytest.importorskip("spandrel.architectures.ESRGAN", reason="spandrel is not installed")
+    torch.manual_seed(0)
+    return module.ESRGAN(in_nc=12, num_filters=8, num_blocks=1, scale=4, shuffle_factor=2).eval()
+
+
 def swinir(scale: int = 2) -> nn.Module:
     """SwinIR with one block, which looks at a picture in windows of eight pixels."""
     module = pytest.importorskip("spandrel.architectures.SwinIR", reason="spandrel is not installed")

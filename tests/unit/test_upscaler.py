@@ -125,7 +125,9 @@ class TestNetworks:
 
 
 class TestTiles:
-    @pytest.mark.parametrize("network", [partial(upscalers.esrgan, 2), upscalers.compact, upscalers.swinir])
+    @pytest.mark.parametrize(
+        "network", [partial(upscalers.esrgan, 2), upscalers.realesrgan, upscalers.compact, upscalers.swinir]
+    )
     @pytest.mark.parametrize("tile", [32, 75])
     def test_the_same_as_the_whole(
         self, network: Callable[[], nn.Module], tile: int, tmp_path: Path, astronaut: Tensor
