@@ -183,6 +183,9 @@ def _connected(cluster: ClusterSettings) -> Any:
         ) from error
     if not ray.is_initialized():
         here = cluster.address == LOCAL
+        if here:
+            # Ray's own choice is 15: on a machine that does anything else the workers hardly come to load their model.
+            os.environ.setdefault("RAY_worker_niceness", "0")
         try:
             ray.init(
                 address=None if here else cluster.address,

@@ -27,7 +27,9 @@ TWO = ClusterSettings(workers=2)
 def ray() -> Iterator[None]:
     """A Ray of two workers on this machine."""
     module = pytest.importorskip("ray")
-    module.init(num_cpus=2, include_dashboard=False, object_store_memory=80 * 2**20, logging_level="ERROR")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")  # as `_connected` does
+        module.init(num_cpus=2, include_dashboard=False, object_store_memory=80 * 2**20, logging_level="ERROR")
     yield
     module.shutdown()
 
@@ -42,8 +44,11 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def inverting(pids: Path, pause: float = 0.0) -> Callable:
-    """What loads a worker's model: one that inverts, and says which process it runs in."""
+def inverting(pids: Path, pause: float = 0.0, workers: int = 1) -> Callable:
+    """What loads a worker's model: one that inverts, and says which process it runs in.
+
+    It begins once that many workers are there, so that each has its part of the work.
+    """
 
     def load():
         import os
@@ -54,6 +59,9 @@ def inverting(pids: Path, pause: float = 0.0) -> Callable:
         (pids / str(os.getpid())).touch()
 
         def invert(picture):
+            until = time.monotonic() + 120
+            while len(list(pids.iterdir())) < workers and time.monotonic() < until:
+                time.sleep(0.05)
             time.sleep(pause)
             return 1 - picture, Faces((), 20, 16, 1)
 
@@ -72,7 +80,7 @@ def test_workers_do_what_one_would(ray: None, folder: Path, tmp_path: Path) -> N
     pids = tmp_path / "pids"
     pids.mkdir()
     out = tmp_path / "out"
-    results = list(run_on_cluster(plan_for([folder], out), inverting(pids), SETTINGS, cluster=TWO))
+    results = list(run_on_cluster(plan_for([folder], out), inverting(pids, workers=2), SETTINGS, cluster=TWO))
     assert Counter(result.kind for result in results) == {RESTORED: 39, FAILED: 1}
     assert len(list(pids.iterdir())) == 2
     list(run(plan_for([folder], tmp_path / "alone"), inverting(pids)(), SETTINGS))
@@ -95,7 +103,7 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_done_twice(ray: None, fold
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    results = list(run_on_cluster(plan_for([folder], out), inverting(pids, 0.2), SETTINGS, cluster=TWO))
+    results = list(run_on_cluster(plan_for([folder], out), inverting(pids, 0.2, workers=2), SETTINGS, cluster=TWO))
     killer.join(10)
     assert not killer.is_alive() and len(list(pids.iterdir())) >= 3, "nobody was killed"
     assert [result.kind for result in results] == [RESTORED] * 40
