@@ -147,7 +147,8 @@ class _Worker:
         task = self.task
         entry = self.record.whole(job, task.sources, task.settings, task.how.extras)
         if entry and entry.run == task.run:
-            return Result(job=job, kind=entry.told["kind"], faces=tuple(entry.told["faces"]))
+            told = {**entry.told, "faces": tuple(entry.told["faces"]), "lost": tuple(entry.told["lost"])}
+            return Result(job=job, report="done by a worker that was killed after it", **told)
         return restored(job, self.restore, task.sources, self.record, task.how, task.settings, task.run)
 
 

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gpen.cluster import ClusterSettings, gpu_share, run_on_cluster
+from gpen.cluster import ClusterSettings, _from_row, _Task, _Worker, gpu_share, run_on_cluster
 from gpen.errors import SettingError
 from gpen.folder.plan import plan_at, plan_for
 from gpen.folder.record import FOLDER, entry_from
 from gpen.folder.result import FAILED, RESTORED, SKIPPED
-from gpen.folder.run import run
+from gpen.folder.run import FolderSettings, run, settings_of
+from gpen.folder.store import LocalStore
 
 SETTINGS = {"model": "none"}
 TWO = ClusterSettings(workers=2)
@@ -109,6 +110,18 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_done_twice(ray: None, fold
     assert [result.kind for result in results] == [RESTORED] * 40
     assert len(list(out.glob("*.png"))) == 40
     assert sorted(entries(out)) == [f"{index:02}.png" for index in range(40)], "one was done twice"
+
+
+def test_what_a_killed_worker_has_done_is_told_of_like_all_else(folder: Path, tmp_path: Path) -> None:
+    pids, out = tmp_path / "pids", tmp_path / "out"
+    pids.mkdir()
+    task = _Task(
+        out, LocalStore(), LocalStore(), inverting(pids), FolderSettings(), settings_of(SETTINGS, FolderSettings()), "1"
+    )
+    batch = {"source": [str(folder / "00.png")], "target": [str(out / "00.png")], "place": ["00.png"]}
+    killed, next_one = (_from_row({name: of[0] for name, of in _Worker(task)(batch).items()}) for _ in range(2))
+    assert next_one["report"] and {**killed, "report": ""} == {**next_one, "report": "", "seconds": killed["seconds"]}
+    assert len(list(pids.iterdir())) == 1 and entries(out) == ["00.png"]
 
 
 def test_other_places_than_folders(ray: None, folder: Path, tmp_path: Path) -> None:
