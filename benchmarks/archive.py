@@ -1,11 +1,13 @@
 """`python -m benchmarks.archive`: what files and folders cost beside the restoring, and how many files come back whole.
 
-Three tables: seconds to read a picture, and to write it with all it carries; pictures a second that a folder run looks
-at, does and skips with a network that does nothing; and, with `--frames`, the memory and time that films of several
-lengths take, each in a process of its own, with a small network.
+Two tables: seconds to read a picture, and to write it with all it carries; pictures a second that a folder run looks
+at, does and skips with a network that does nothing. With `--frames` instead: the memory and time that films of several
+lengths take, each in a process of its own, with a small network. With `--kills` instead: a folder and a film that are
+killed at so many random moments each, and gone on with.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -38,11 +40,15 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=2000, help="in the folder (default: %(default)s)")
     parser.add_argument("--runs", type=int, default=5, help="timed runs (default: %(default)s)")
     parser.add_argument("--frames", type=int, nargs="*", default=[], help="of films of 640×360, such as 300 3000")
+    parser.add_argument("--kills", type=int, default=0, help="of a folder run and of a film, such as 50")
     said = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         if said.frames:
             _films(Path(folder), said.frames)
+            return
+        if said.kills:
+            _kills(Path(folder), said.kills)
             return
         print(f"{said.side}×{said.side} photograph, one thread\n")
         _formats(Path(folder), said.side, said.runs)
@@ -125,6 +131,24 @@ def _films(folder: Path, lengths: list[int]) -> None:
         same = stamps_of(source) == stamps_of(result), sound_of(source) == sound_of(result)
         told.append(f"{length} frames: time stamps equal: {same[0]}, sound equal: {same[1]}")
     print("\n" + "\n".join(told))
+
+
+SEEN = ("kills", "after new work", "runs to the end", "equal to the byte")
+
+
+def _kills(folder: Path, kills: int) -> None:
+    print(f"{machine(torch.device('cpu'))}\n")
+    print("| | " + " | ".join(SEEN) + " | fell |\n" + "|---" * (len(SEEN) + 2) + "|", flush=True)
+    for kind in ("folder", "film"):
+        (folder / kind).mkdir()
+        command = [sys.executable, "-m", "tests.faults.killed_runs", str(folder / kind), kind, str(kills)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(done.stderr)
+        lines = [line.split(": ", 1) for line in done.stdout.splitlines()]
+        fell = sum(json.loads(said)[1] is not None for name, said in lines if name == "trial")
+        (seen,) = (json.loads(said) for name, said in lines if name == "seen")
+        print(f"| {kind} | " + " | ".join(str(seen.get(name, 0)) for name in SEEN) + f" | {fell} |", flush=True)
 
 
 if __name__ == "__main__":
