@@ -8,7 +8,7 @@
     python dev.py oldpage  run the browser tests on the web page that came with the ComfyUI of the tests
     python dev.py lint     run the checks alone
     python dev.py package  run the Comfy registry's own check of the pack alone
-    python dev.py faults   try everything that may go wrong, for about ten minutes, and print what held
+    python dev.py faults   try everything that may go wrong, for a quarter of an hour, and print what held
     python dev.py lowest   run the library's tests with the oldest versions that requirements.txt allows
 
 All but the first are the sessions of noxfile.py. nox and uv are installed into .nox/, everything else into an

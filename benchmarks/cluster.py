@@ -5,7 +5,6 @@ nothing, so that what remains is reading, writing, the record and Ray.
 """
 
 import argparse
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +15,8 @@ import cv2
 from skimage import data
 from torch import Tensor
 
-from gpen.cluster import ClusterSettings, run_on_cluster
+from benchmarks.table import processor
+from gpen.cluster import JOBS_AT_ONCE, ClusterSettings, run_on_cluster
 from gpen.faces.face import Faces
 from gpen.folder.plan import plan_for
 from gpen.folder.run import Restore, run
@@ -34,7 +34,7 @@ def main() -> None:
     )
     said = parser.parse_args()
     workers = [int(number) for number in said.workers.split(",")]
-    print(f"{platform.processor() or platform.machine()}, pictures of {SIDE}×{SIDE}\n")
+    print(f"{processor()}, pictures of {SIDE}×{SIDE}\n")
     for title, load, count in (("the preview model", preview, said.pictures), ("nothing", nothing, said.empty)):
         print(f"\n{title}, {count} pictures\n\n| workers | seconds to start | pictures a second |\n|---|---|---|")
         _table(load, count, workers)
@@ -73,18 +73,18 @@ def _table(load: Callable[[], Restore], count: int, workers: Sequence[int]) -> N
         for index in range(count):
             cv2.imwrite(str(inputs / f"{index:05}.jpg"), cv2.resize(face, (SIDE, SIDE)))
         plan = plan_for([inputs], Path(folder) / "alone")
-        print(_row("without Ray", lambda: run(plan, load(), {})))
+        print(_row("without Ray", lambda: run(plan, load(), {}), 1), flush=True)
         for number in workers:
             plan = plan_for([inputs], Path(folder) / str(number))
             cluster = ClusterSettings(workers=number, cpus=0.5)
-            print(_row(str(number), partial(run_on_cluster, plan, load, {}, cluster=cluster)))
+            print(_row(str(number), partial(run_on_cluster, plan, load, {}, cluster=cluster), JOBS_AT_ONCE), flush=True)
 
 
-def _row(name: str, results: Callable) -> str:
-    """A row of the table: what comes before the first result, and the speed from there on."""
+def _row(name: str, results: Callable, together: int) -> str:
+    """A row of the table: what comes before the first results, which come `together`, and the speed from there on."""
     started = time.perf_counter()
     times = [time.perf_counter() for _ in results()]
-    speed = (len(times) - 1) / (times[-1] - times[0])
+    speed = (len(times) - together) / (times[-1] - times[0])
     return f"| {name} | {times[0] - started:.1f} | {speed:.2f} |"
 
 

@@ -196,8 +196,9 @@ def _connected(cluster: ClusterSettings) -> Any:
             )
         except Exception as error:  # what it raises depends on how it fails
             raise SettingError(f"Ray cannot be reached at {cluster.address}: {error}") from error
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False  # the command line has one of its own
+    # The command line has a bar and words of its own.
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray.data
 
 

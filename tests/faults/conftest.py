@@ -1,6 +1,6 @@
 """Faults on purpose: what is tried, how often, and one table of what held and what fell.
 
-`python dev.py faults` tries all of it in about ten minutes; the other test runs try a part, always the same.
+`python dev.py faults` tries all of it in about a quarter of an hour; the other test runs try a part, always the same.
 """
 
 import os
