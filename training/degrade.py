@@ -33,9 +33,13 @@ PAINTED_FACE = (96.0, 24.0)
 """Height of a face in pixels, brow to chin, when Stable Diffusion painted it."""
 FACE_SHARE = 0.6
 """That height as a share of a crop's."""
-WARP = (0.5, 3.0)
+
+# (least, most) of a small painted face at any strength.
+WARP = (0.5, 4.0)
 """How far a feature may lie from its place, in pixels of the small picture."""
-SHARPENING = (0.0, 1.5)
+SMOOTHNESS = (1.5, 8.0)
+"""Places nearer than this, in pixels of the small picture, move together: from a crooked lash to a whole eye."""
+SHARPENING = (0.2, 2.0)
 """How much of what an unsharp mask finds is added."""
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
@@ -82,15 +86,16 @@ def painted_small(picture: Picture, strength: float, rng: np.random.Generator) -
     height, width = picture.shape[:2]
     small = _shrink(picture, height * FACE_SHARE / _draw(PAINTED_FACE, strength, rng))
     # Beyond a few hundredths of the width a face is another one, and there is nothing to learn.
-    small = warped(small, min(_draw(WARP, strength, rng), 0.03 * small.shape[1]), float(rng.uniform(1.5, 5)), rng)
-    if rng.random() < 0.4:
+    most = min(float(rng.uniform(*WARP)), 0.04 * small.shape[1])
+    small = warped(small, most, float(rng.uniform(*SMOOTHNESS)), rng)
+    if rng.random() < 0.6:
         small = np.asarray(cv2.medianBlur(small, 3), np.float32)
     if rng.random() < 0.6:
         small = cv2.bilateralFilter(small, 5, float(rng.uniform(0.02, 0.12)), float(rng.uniform(0.5, 1.2)))
     if rng.random() < 0.6:
         small = _smeared_colour(small, float(rng.uniform(0.8, 2.5)))
-    if rng.random() < 0.6:
-        small = _sharpened(small, _draw(SHARPENING, strength, rng), float(rng.uniform(0.6, 1.5)))
+    if rng.random() < 0.8:
+        small = _sharpened(small, float(rng.uniform(*SHARPENING)), float(rng.uniform(0.6, 1.5)))
     if rng.random() < 0.3:
         small = _noisy(small, float(rng.uniform(0, 5 / 255)), rng)
     if rng.random() < 0.3:
@@ -128,12 +133,15 @@ def _shrink(picture: Picture, factor: float) -> Picture:
 
 def _noisy(picture: Picture, sigma: float, rng: np.random.Generator) -> Picture:
     noise = rng.standard_normal(picture.shape, dtype=np.float32)
-    match int(rng.integers(4)):
+    match int(rng.integers(6)):
         case 0:  # film, and high ISO after a camera's denoising: the colours are clean
             noise[:] = noise[:, :, :1]
         case 1:  # the blotches of colour that a phone's denoising leaves
             noise = 2 * cv2.GaussianBlur(noise, (0, 0), 1)
             noise -= noise.mean(2, keepdims=True)
+        case 2 | 3:  # a sensor's, which demosaicing spreads over neighbours, more where there is more light
+            noise = cv2.GaussianBlur(noise, (0, 0), float(rng.uniform(0.3, 0.9)))
+            noise *= np.sqrt(0.5 + np.clip(picture, 0, 1)) / noise.std()
         case _:
             pass
     return picture + noise * np.float32(sigma)

@@ -53,7 +53,7 @@ class Plan:
 
     steps: int = 12_000
     batch: int = 4
-    lr: float = 3e-4
+    lr: float = 4e-4
     """Of layers with few inputs, at its highest; see `learning_rates`. It falls to zero along a cosine."""
     warmup: int = 100
     ema: float = 0.999
