@@ -40,7 +40,7 @@ def main() -> None:
         _table(load, count, workers)
 
 
-def preview() -> Restore:
+def preview() -> tuple[Restore, None]:
     """What restores one face with the preview model."""
     import torch
 
@@ -53,19 +53,19 @@ def preview() -> Restore:
         done = gpen.restore(model, picture, detector)
         return done.image, done.faces
 
-    return restore
+    return restore, None
 
 
-def nothing() -> Restore:
+def nothing() -> tuple[Restore, None]:
     """What changes a picture without a network."""
 
     def restore(picture: Tensor) -> tuple[Tensor, Faces]:
         return 1 - picture, Faces((), SIDE, SIDE, 1)
 
-    return restore
+    return restore, None
 
 
-def _table(load: Callable[[], Restore], count: int, workers: Sequence[int]) -> None:
+def _table(load: Callable[[], tuple[Restore, None]], count: int, workers: Sequence[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         inputs = Path(folder) / "in"
         inputs.mkdir()
@@ -73,7 +73,7 @@ def _table(load: Callable[[], Restore], count: int, workers: Sequence[int]) -> N
         for index in range(count):
             cv2.imwrite(str(inputs / f"{index:05}.jpg"), cv2.resize(face, (SIDE, SIDE)))
         plan = plan_for([inputs], Path(folder) / "alone")
-        print(_row("without Ray", lambda: run(plan, load(), {}), 1), flush=True)
+        print(_row("without Ray", lambda: run(plan, load()[0], {}), 1), flush=True)
         for number in workers:
             plan = plan_for([inputs], Path(folder) / str(number))
             cluster = ClusterSettings(workers=number, cpus=0.5)

@@ -1,8 +1,9 @@
 """A folder restored by many machines at once, through Ray Data.
 
-The rows are the jobs of a plan: where a picture lies and where its result goes, not its pixels. Each worker holds a
-model, reads and writes for itself, and writes down what it has done in the record beside the results, so that a killed
-worker, a killed driver or a second run loses nothing and does nothing twice.
+The rows are the jobs of a plan: where a picture or a film lies and where its result goes, not its pixels. A film is one
+row: the films of a folder are shared out, and a single one is not. Each worker holds a model, reads and writes for
+itself, and writes down what it has done in the record beside the results, so that a killed worker, a killed driver or a
+second run loses nothing and does nothing twice.
 """
 
 import json
@@ -14,16 +15,19 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from .errors import SettingError
+from .folder.films import Films, restored_film
 from .folder.plan import Job, Plan
 from .folder.record import Record
 from .folder.result import Result, skipped
-from .folder.run import FolderSettings, Restore, restored, settings_of
+from .folder.run import FolderSettings, Restore, known, restored
 from .folder.store import LocalStore, Store
 
 LOCAL, AUTO = "local", "auto"
+Load = Callable[[], tuple[Restore, Films | None]]
+"""Loads what restores a picture, and what restores films; None where there are none."""
 JOBS_AT_ONCE = 4
-"""Jobs that a worker is given together: enough that handing them out costs little, few enough that all workers end at
-about the same time."""
+"""Pictures that a worker is given together: enough that handing them out costs little, few enough that all workers end
+at about the same time."""
 OVERHEAD = 2**30
 """Bytes that CUDA and PyTorch take of a card for each process, before any model."""
 
@@ -44,29 +48,30 @@ class ClusterSettings:
 
 def run_on_cluster(
     plan: Plan,
-    load: Callable[[], Restore],
+    load: Load,
     settings: Mapping[str, Any],
     how: FolderSettings | None = None,
     cluster: ClusterSettings | None = None,
     *,
     overwrite: bool = False,
+    of_films: Mapping[str, Any] | None = None,
 ) -> Iterator[Result]:
-    """Restore the pictures of a plan on many machines, and tell of each what became of it; see `folder.run`.
+    """Restore the pictures and films of a plan on many machines, and tell of each what became of it; see `folder.run`.
 
     Args:
-        load: called once by each worker; it loads what restores a picture.
+        load: called once by each worker.
+        of_films: `Films.settings` of what is loaded.
 
     Raises `SettingError` where Ray is not installed or cannot be reached.
     """
     how, cluster = how or FolderSettings(), cluster or ClusterSettings()
-    record, made_with = Record(plan.root, plan.targets), settings_of(settings, how)
-    todo: list[Job] = []
-    for job in plan.jobs:
-        earlier = None if overwrite else record.whole(job, plan.sources, made_with, how.extras)
-        if earlier:
+    record = Record(plan.root, plan.targets)
+    todo: dict[Job, str] = {}
+    for job, made_with, earlier in known(plan, record, settings, how, of_films):
+        if earlier and not overwrite:
             yield skipped(job, earlier)
         else:
-            todo.append(job)
+            todo[job] = made_with
     if not todo:
         return
     data = _connected(cluster)
@@ -77,17 +82,19 @@ def run_on_cluster(
     )
     of_name = dict(zip(there[1], todo, strict=True))
     rows = [
-        {"source": source, "target": target, "place": str(job.place)}
-        for source, target, job in zip(*there, todo, strict=True)
+        {"source": source, "target": target, "place": str(job.place), "film": job.film, "made_with": made_with}
+        for source, target, (job, made_with) in zip(*there, todo.items(), strict=True)
     ]
     workers = min(cluster.workers or _room(cluster), len(todo))
-    blocks = max(workers, -(-len(todo) // JOBS_AT_ONCE))
+    # Films take long, and may differ as long.
+    at_once = 1 if any(job.film for job in todo) else JOBS_AT_ONCE
+    blocks = max(workers, -(-len(todo) // at_once))
     root = None if plan.root is None else PurePath(_elsewhere(plan.targets, plan.root))
-    task = _Task(root, plan.sources, plan.targets, load, how, made_with, os.urandom(4).hex())
+    task = _Task(root, plan.sources, plan.targets, load, how, os.urandom(4).hex())
     done = data.from_items(rows, override_num_blocks=blocks).map_batches(
         _Worker,
         fn_constructor_args=(task,),
-        batch_size=JOBS_AT_ONCE,
+        batch_size=at_once,
         compute=data.ActorPoolStrategy(size=workers),
         num_cpus=cluster.cpus,
         num_gpus=cluster.gpus or None,
@@ -114,9 +121,8 @@ class _Task:
     root: PurePath | None
     sources: Store
     targets: Store
-    load: Callable[[], Restore]
+    load: Load
     how: FolderSettings
-    settings: str
     run: str
 
 
@@ -125,13 +131,14 @@ class _Worker:
 
     def __init__(self, task: _Task):
         self.task = task
-        self.restore = task.load()
+        self.restore, self.films = task.load()
         self.record = Record(task.root, task.targets)
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
-        jobs = [Job(PurePath(a), PurePath(b), PurePath(c)) for a, b, c in zip(*map(batch.get, COLUMNS), strict=True)]
+        rows = list(zip(*(batch[name] for name in COLUMNS), strict=True))
+        jobs = [Job(PurePath(a), PurePath(b), PurePath(c), bool(film)) for a, b, c, film, _ in rows]
         self._catch_up(jobs)
-        return _as_rows([self._done(job) for job in jobs])
+        return _as_rows([self._done(job, str(row[-1])) for job, row in zip(jobs, rows, strict=True)])
 
     def _catch_up(self, jobs: list[Job]) -> None:
         """Where some of these jobs have results already, another worker that was killed may have written them down."""
@@ -143,16 +150,18 @@ class _Worker:
             self.record.read()
             return
 
-    def _done(self, job: Job) -> Result:
+    def _done(self, job: Job, made_with: str) -> Result:
         task = self.task
-        entry = self.record.whole(job, task.sources, task.settings, task.how.extras)
+        entry = self.record.whole(job, task.sources, made_with, () if job.film else task.how.extras)
         if entry and entry.run == task.run:
             told = {**entry.told, "faces": tuple(entry.told["faces"]), "lost": tuple(entry.told["lost"])}
             return Result(job=job, report="done by a worker that was killed after it", **told)
-        return restored(job, self.restore, task.sources, self.record, task.how, task.settings, task.run)
+        if job.film and self.films:
+            return restored_film(job, self.films, self.record, made_with, task.run)
+        return restored(job, self.restore, task.sources, self.record, task.how, made_with, task.run)
 
 
-COLUMNS = ("source", "target", "place")
+COLUMNS = ("source", "target", "place", "film", "made_with")
 _FIELDS = ("kind", "why", "faces", "report", "lost", "seconds")
 
 

@@ -19,7 +19,7 @@ from ..video.restore import RestoredVideo, restore_video
 from ..video.source import SUFFIXES
 from .report import bar
 
-OF_PICTURES = ("aligned", "inpaint_mask", "clip", "cluster", "background")
+OF_PICTURES = ("aligned", "inpaint_mask", "clip", "background")
 """Arguments with which only pictures are restored."""
 
 
@@ -48,8 +48,9 @@ def films(
     settings: dict[type[Settings], Any],
     detector: Detector,
     parser: Parser | None,
+    quiet: bool,
 ) -> Films:
-    """How the films of a run are done."""
+    """How the films of a run are done; `quiet`: without a bar."""
     restored = partial(
         restore_video,
         model,
@@ -65,6 +66,6 @@ def films(
     )
 
     def run(source: Path, target: Path) -> RestoredVideo:
-        return restored(source, target, on_progress=bar(source.name, unit="frame", leave=False))
+        return restored(source, target, on_progress=None if quiet else bar(source.name, unit="frame", leave=False))
 
     return Films(run, made_with(said))

@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..by_name import load_model, open_detector, open_parser
-from ..cluster import ClusterSettings, gpu_share, run_on_cluster
+from ..cluster import ClusterSettings, Load, gpu_share, run_on_cluster
 from ..errors import SettingError
 from ..faces.detectors import Detector
 from ..faces.face import Faces
@@ -72,7 +72,8 @@ def run(said: argparse.Namespace) -> int:
     model = loaded.model
     how = _how(said, grey=False if model.task.name == "colorization" else None)
     if said.cluster:
-        run_all = partial(run_on_cluster, plan, _loader(said, settings), cluster=_cluster(said, loaded.bytes_needed))
+        cluster = _cluster(said, loaded.bytes_needed)
+        run_all = partial(run_on_cluster, plan, _loader(said, settings), cluster=cluster, of_films=made_with(said))
     else:
         run_all = partial(folder.run, plan, loaded.restore, films=loaded.films)
     results = _run(run_all(settings=told, how=how, overwrite=said.overwrite), plan, said.verbose)
@@ -117,18 +118,19 @@ def _loaded(said: argparse.Namespace, settings: dict[type[Settings], Any], quiet
     parser = open_parser(settings[PasteSettings].mask, **fetching)
     background = background_of(said)
     found = _found(said, model, mask, settings, detector, parser, background)
-    return Loaded(model, found, films(said, model, settings, detector, parser), background)
+    return Loaded(model, found, films(said, model, settings, detector, parser, quiet), background)
 
 
-def _loader(said: argparse.Namespace, settings: dict[type[Settings], Any]) -> Callable[[], Restore]:
-    """What a worker of a cluster loads what restores a picture with; it works in another folder."""
+def _loader(said: argparse.Namespace, settings: dict[type[Settings], Any]) -> Load:
+    """What a worker of a cluster loads, which works in another folder."""
     paths = {name: getattr(said, name) for name in ("model", "inpaint_mask", "background")}
     there = {name: str(Path(path).absolute()) for name, path in paths.items() if path and Path(path).exists()}
     return partial(_load, argparse.Namespace(**{**vars(said), **there}), settings)
 
 
-def _load(said: argparse.Namespace, settings: dict[type[Settings], Any]) -> Restore:
-    return _loaded(said, settings, quiet=True).restore
+def _load(said: argparse.Namespace, settings: dict[type[Settings], Any]) -> tuple[Restore, Films | None]:
+    loaded = _loaded(said, settings, quiet=True)
+    return loaded.restore, loaded.films
 
 
 def _cluster(said: argparse.Namespace, needed: int) -> ClusterSettings:

@@ -41,11 +41,12 @@ class Films:
     """what a film depends on beside the settings of the run, in values that JSON knows"""
 
 
-def restored_film(job: Job, films: Films, record: Record, settings: str) -> Result:
+def restored_film(job: Job, films: Films, record: Record, settings: str, run: str = "") -> Result:
     """Restore one film and write it down; a failure is a result as well.
 
     Args:
         settings: their fingerprint.
+        run: a name of the run, for the record.
 
     Raises what would fail for every file alike, and `SettingError` where this one is all that is to be done: in a
     folder it is this film that does not fit the settings, and others may.
@@ -57,7 +58,7 @@ def restored_film(job: Job, films: Films, record: Record, settings: str) -> Resu
         done = films.restore(source, target)
         faces, report = tuple(_told(done.faces)), f"{done.frames} frames, {describe(done.faces)}"
         result = Result(job, RESTORED, "", faces, report, done.notes, time.monotonic() - started)
-        entry = Entry(job.place.as_posix(), str(source), *before, store.told(target)[0], settings, (), result.told)
+        entry = Entry(job.place.as_posix(), str(source), *before, store.told(target)[0], settings, (), result.told, run)
     except Exception as error:
         alone = record.folder is None
         why = str(error) if isinstance(error, SettingError) and not alone else failure(error)

@@ -76,7 +76,7 @@ def run(
     Raises `SettingError` for what would fail for every picture alike, `PictureError` for a full disk.
     """
     how, record = how or FolderSettings(), Record(plan.root, plan.targets)
-    for job, made_with, earlier in _known(plan, record, settings, how, films and films.settings):
+    for job, made_with, earlier in known(plan, record, settings, how, films and films.settings):
         if earlier and not overwrite:
             yield skipped(job, earlier)
         elif job.film and films:
@@ -95,18 +95,18 @@ def remaining(
     of_films: Mapping[str, Any] | None = None,
 ) -> list[Job]:
     """The jobs that `run` would do and not skip; `of_films` is `Films.settings`."""
-    known = _known(plan, Record(plan.root, plan.targets), settings, how, of_films)
-    return [job for job, _, earlier in known if overwrite or not earlier]
+    jobs = known(plan, Record(plan.root, plan.targets), settings, how, of_films)
+    return [job for job, _, earlier in jobs if overwrite or not earlier]
 
 
-def _known(
+def known(
     plan: Plan,
     record: Record,
     settings: Mapping[str, Any],
     how: FolderSettings,
     of_films: Mapping[str, Any] | None,
 ) -> Iterator[tuple[Job, str, Entry | None]]:
-    """Each job, what its result is made with, and what the record knows of it."""
+    """Each job, the fingerprint of what its result is made with, and what the record knows of that one."""
     pictures, films = settings_of(settings, how), fingerprint({**settings, **(of_films or {})})
     for job in plan.jobs:
         made_with, extras = (films, ()) if job.film else (pictures, how.extras)
