@@ -28,6 +28,9 @@ def main() -> None:
     parser.add_argument("--only", help="a module of rows alone, such as detection; its table is only printed")
     parser.add_argument("--processes", type=int, default=2, help="how many rows are measured at once (%(default)s)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="the table's file (%(default)s)")
+    parser.add_argument(
+        "--every-size", action="store_true", help="only: 60 portraits at 10 sizes, found once (an hour)"
+    )
     options = parser.parse_args()
     modules = [module for module in MODULES if options.only in (None, module.__name__.rpartition(".")[2])]
     if not modules:
@@ -36,7 +39,8 @@ def main() -> None:
     print(*table, sep="\n", flush=True)
     total = 0.0
     with ProcessPoolExecutor(options.processes, initializer=one_thread) as pool:
-        futures = [pool.submit(timed, measure) for module in modules for measure in module.ROWS]
+        rows = detection.EVERY_SIZE if options.every_size else [row for module in modules for row in module.ROWS]
+        futures = [pool.submit(timed, measure) for measure in rows]
         for future in as_completed(futures):
             print(*lines_of(*future.result()), sep="\n", flush=True)
     for rows, seconds in (future.result() for future in futures):
@@ -44,7 +48,7 @@ def main() -> None:
         table += lines_of(rows, seconds)
     words = f"Measured on {processor()}; {total / 60:.1f} minutes of one core in all, `seconds` are of one core."
     print(f"\n{words}")
-    if options.only is None:
+    if options.only is None and not options.every_size:
         options.output.write_text(f"{HEAD}\n{words}\n\n" + "\n".join(table) + "\n", encoding="utf-8")
 
 
