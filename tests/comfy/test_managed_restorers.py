@@ -23,13 +23,13 @@ RELEASED = {"GFPGAN": 349, "RestoreFormer": 291, "CodeFormer": 376}
 
 def opened(name: str, precision: str = "fp32") -> Any:
     """A small network of random numbers as the library has it, in the modules of the pack."""
-    kind = sys.modules["gpen_pack.gpen.restorers"].KINDS[name]
+    kind = sys.modules["gpen_pack.gpen.restorers.kinds"].KINDS[name]
     row = type(kind)(**{**vars(kind), "size": made.SIDE})
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     library = sys.modules["gpen_pack.gpen.restorers.through_spandrel"]
     network = SMALL[name]().to(dtype)
     descriptor = type("Descriptor", (), {"model": network, "scale": 1})()
-    settings = sys.modules["gpen_pack.gpen.restorers.protocol"].RestorerSettings()
+    settings = sys.modules["gpen_pack.gpen.restorers.settings"].RestorerSettings()
     return library.SpandrelModel(descriptor, row, name, dtype, settings)
 
 
