@@ -167,7 +167,9 @@ def test_a_worker_elsewhere_loads_the_same(
     settings = {kind: settings_from(said, kind) for kind in restore.SETTINGS}
     loader = pickle.dumps(restoring._loader(said, settings))
     monkeypatch.chdir(tmp_path)
-    image, faces = pickle.loads(loader)()(read_picture(head).rgb)
+    load_picture, films = pickle.loads(loader)()
+    assert films is not None
+    image, faces = load_picture(read_picture(head).rgb)
     assert image.shape == (1, 660, 660, 3) and faces is not None and len(faces) == 1
 
 

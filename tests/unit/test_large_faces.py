@@ -55,7 +55,7 @@ def test_blurred_portrait_gains_by_tiles(shared: Path) -> None:
     for tiles in (False, True):
         done = gpen.paste_faces(blurred, gpen.restore_faces(model, blurred, faces, tiles=tiles))
         errors.append((done.image - clean)[0][done.mask[0] > 0.99].square().mean())
-    assert errors[1] < 0.97 * errors[0]
+    assert errors[1] < 0.98 * errors[0]
 
 
 def test_crops_of_both_sizes_leave_and_come_back(two_sizes: tuple[torch.Tensor, gpen.Faces]) -> None:
