@@ -69,8 +69,6 @@ def load_model(
     share_of(pruning)  # a wrong one is said before anything is fetched
     settings = settled(RestorerSettings, None, options)
     path = locate(file, folders, download=download, on_progress=on_progress)
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     kind = restorer_kind(path)
     if kind.open is not None:
         model = open_restorer(path, kind, Wanted(precision, memory, usable(device), None, settings), pruning)
@@ -220,8 +218,6 @@ def open_upscaler(
             if not kind.suffix
             else f"{path} is an {kind.suffix} file. {EXPECTED}"
         )
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     device = usable(device)
     upscaler = load_upscaler(path, Wanted(precision, device=device))
     upscaler.network.to(device)

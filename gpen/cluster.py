@@ -152,7 +152,7 @@ class _Worker:
 
     def _done(self, job: Job, made_with: str) -> Result:
         task = self.task
-        entry = self.record.whole(job, task.sources, made_with, () if job.film else task.how.extras)
+        entry = self.record.whole(job, task.sources, made_with, task.how.extras_of(job))
         if entry and entry.run == task.run:
             told = {**entry.told, "faces": tuple(entry.told["faces"]), "lost": tuple(entry.told["lost"])}
             return Result(job=job, report="done by a worker that was killed after it", **told)

@@ -43,6 +43,10 @@ class FolderSettings:
     def extras(self) -> tuple[str, ...]:
         return ("compare",) * self.compare + ("crops",) * self.save_crops
 
+    def extras_of(self, job: Job) -> tuple[str, ...]:
+        """The files beside the result of one job: a film has none."""
+        return () if job.film else self.extras
+
 
 @dataclass(frozen=True, eq=False)
 class Done:
@@ -109,8 +113,8 @@ def known(
     """Each job, the fingerprint of what its result is made with, and what the record knows of that one."""
     pictures, films = settings_of(settings, how), fingerprint({**settings, **(of_films or {})})
     for job in plan.jobs:
-        made_with, extras = (films, ()) if job.film else (pictures, how.extras)
-        yield job, made_with, record.whole(job, plan.sources, made_with, extras)
+        made_with = films if job.film else pictures
+        yield job, made_with, record.whole(job, plan.sources, made_with, how.extras_of(job))
 
 
 def settings_of(settings: Mapping[str, Any], how: FolderSettings) -> str:

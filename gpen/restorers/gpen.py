@@ -159,7 +159,7 @@ def load_network(
     task: str,
     precision: str = "auto",
     memory: str = "auto",
-    device: str | torch.device = "cpu",
+    device: str | torch.device | None = "cpu",
 ) -> GPENModel:
     """A checkpoint → a model on a device.
 
@@ -169,7 +169,7 @@ def load_network(
         task: what it is for, as in `GPENModel`.
         precision: one of `PRECISIONS`; see `choose_precision`.
         memory: as in `GPENModel`.
-        device: where it stays.
+        device: where it stays; see `usable`.
 
     Raises `SettingError` for an unknown precision or memory, and for a device that is not there.
     """

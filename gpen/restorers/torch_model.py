@@ -105,8 +105,13 @@ def finite(output: Tensor, name: str, dtype: torch.dtype, of: str = "a face") ->
     )
 
 
-def usable(device: str | torch.device) -> torch.device:
-    """A device by its name. Raises `SettingError` where it is not there."""
+def usable(device: str | torch.device | None) -> torch.device:
+    """A device by its name; None: the first GPU, or the CPU where there is none.
+
+    Raises `SettingError` where it is not there.
+    """
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(device)
         torch.empty(0, device=device)
